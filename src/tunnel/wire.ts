@@ -1,0 +1,14 @@
+/** One end of an open WebSocket, as every runtime can give it. */
+export interface Wire {
+  /** Queues one text message. Does nothing once the socket is closing. */
+  send(text: string): void;
+  /** Starts the closing handshake; `reason` is at most 123 bytes (RFC 6455 §5.5). */
+  close(code: number, reason: string): void;
+}
+
+/** What the owner of a wire is told. */
+export interface WireEvents {
+  readonly message: (text: string) => void;
+  /** Called once, whoever closed; 1006 when the connection broke. */
+  readonly closed: (code: number, reason: string) => void;
+}
