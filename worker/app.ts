@@ -1,0 +1,94 @@
+/**
+ * The worker's routes and the order of its checks, nothing else.
+ *
+ * @module
+ */
+import { Hono } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { GatewayError, toGatewayError, toRpcError } from "../src/errors.ts";
+import type { Log } from "../src/log.ts";
+import { VERSION } from "../src/version.ts";
+import { accessRoutes } from "./front/access-routes.ts";
+import { authenticateClient, authenticateRunner, type FindGrant } from "./front/authenticate.ts";
+import { MAX_BODY_BYTES, readBody } from "./front/body.ts";
+import { checkOrigin, type OriginPolicy } from "./front/origin.ts";
+import { checkUpgrade } from "./front/tunnel.ts";
+import type { Hub, Upgrade } from "./hub/hub.ts";
+import type { Store } from "./store/store.ts";
+
+/** What the routes need of the platform. */
+export interface AppContext {
+  readonly hub: Hub;
+  readonly store: Store;
+  readonly findGrant: FindGrant;
+  readonly origins: OriginPolicy;
+  readonly log: Log;
+  readonly now: () => number;
+}
+
+/** What comes with each request: how this runtime opens a WebSocket. */
+export interface AppBindings {
+  readonly upgrade: Upgrade;
+}
+
+/** The tunnel of a deployment that has one owner. */
+export const DEFAULT_TUNNEL = "default";
+
+/** The worker as a Hono app over its parts. */
+export function createApp(context: AppContext): Hono<{ Bindings: AppBindings }> {
+  const { hub, findGrant, origins, log } = context;
+  const app = new Hono<{ Bindings: AppBindings }>();
+
+  app.use(async (c, next) => {
+    checkOrigin(c.req.raw, origins);
+    await next();
+  });
+
+  app.get("/", (c) => c.text(`mcp-runner ${VERSION}: the MCP endpoint is /mcp\n`));
+  app.get("/healthz", (c) => c.json({ ok: true }));
+  app.get("/readyz", async (c) => {
+    const readiness = await hub.readiness(DEFAULT_TUNNEL);
+    return c.json(readiness, readiness.ready ? 200 : 503);
+  });
+
+  app.on(["POST", "DELETE"], "/mcp", async (c) => {
+    const request = c.req.raw;
+    const caller = await authenticateClient(request, findGrant);
+    return hub.fetch(caller.tunnel, {
+      method: request.method,
+      headers: request.headers,
+      body: request.method === "POST" ? await readBody(request, MAX_BODY_BYTES) : "",
+      caller,
+      signal: request.signal,
+    });
+  });
+  app.all("/mcp", () => {
+    throw new GatewayError("method_not_allowed", "Cannot serve this HTTP method: send POST");
+  });
+
+  app.get("/tunnel", async (c) => {
+    const { token, tunnel } = await authenticateRunner(c.req.raw, findGrant);
+    checkUpgrade(c.req.raw.headers);
+    return hub.connect(tunnel, c.req.raw, { token, upgrade: c.env.upgrade });
+  });
+
+  app.route("/", accessRoutes(context));
+
+  app.notFound(() => {
+    throw new GatewayError("not_found", "Nothing is served here: the MCP endpoint is /mcp");
+  });
+
+  app.onError((thrown, c) => {
+    const error = toGatewayError(thrown);
+    if (error.code === "internal") {
+      log("error", "A request failed inside the worker", { cause: String(thrown.stack) });
+    }
+    if (error.facts.status === 401) c.header("WWW-Authenticate", 'Bearer realm="mcp-runner"');
+    if (error.code === "method_not_allowed") c.header("Allow", "POST, DELETE");
+    c.header("Cache-Control", "no-store");
+    const status = error.facts.status as ContentfulStatusCode;
+    return c.json({ jsonrpc: "2.0", error: toRpcError(error) }, status);
+  });
+
+  return app;
+}

@@ -1,0 +1,55 @@
+import { GatewayError } from "../../src/errors.ts";
+
+const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/;
+
+/** Which hosts and web pages the worker serves. */
+export interface OriginPolicy {
+  /** `Host` values that are served beside loopback names; undefined where the platform routes by host. */
+  readonly hosts: ReadonlySet<string> | undefined;
+  /** Web origins, beside the worker's own, whose pages may send requests. */
+  readonly origins: ReadonlySet<string>;
+}
+
+/**
+ * Refuses what a web page could send by trickery: a foreign `Host` (DNS rebinding) and a foreign
+ * `Origin` (MCP 2026-07-28 streamable-http "Security & Endpoint").
+ *
+ * @throws {GatewayError} `forbidden_host` or `forbidden_origin`.
+ */
+export function checkOrigin(request: Request, { hosts, origins }: OriginPolicy): void {
+  const url = new URL(request.url);
+  const host = (request.headers.get("host") ?? url.host).toLowerCase();
+  if (hosts !== undefined && !LOOPBACK.test(host) && !hosts.has(host)) {
+    throw new GatewayError(
+      "forbidden_host",
+      "Cannot serve this host: set MCP_RUNNER_URL to the worker's public URL",
+    );
+  }
+  const origin = request.headers.get("origin");
+  if (origin === null || origins.has(origin)) return;
+  if (origin === `http://${host}` || origin === `https://${host}`) return;
+  throw new GatewayError(
+    "forbidden_origin",
+    "Cannot serve this origin: add it to MCP_RUNNER_ORIGINS to let its pages call",
+  );
+}
+
+/**
+ * The policy that the environment asks for: MCP_RUNNER_URL is the worker's public URL,
+ * MCP_RUNNER_ORIGINS a list of web origins, divided by commas.
+ *
+ * @param routing `loopback`: only loopback names and the public URL's host are served. `platform`:
+ * the platform sends us only requests for hosts that the owner has given it.
+ */
+export function originPolicy(
+  env: Readonly<Record<string, string | undefined>>,
+  routing: "loopback" | "platform",
+): OriginPolicy {
+  const publicUrl = env["MCP_RUNNER_URL"];
+  const hosts = publicUrl === undefined ? [] : [new URL(publicUrl).host.toLowerCase()];
+  const origins = (env["MCP_RUNNER_ORIGINS"] ?? "").split(",").map((origin) => origin.trim());
+  return {
+    hosts: routing === "loopback" ? new Set(hosts) : undefined,
+    origins: new Set(origins.filter((origin) => origin !== "")),
+  };
+}

@@ -1,0 +1,160 @@
+/**
+ * The HTTP response of one request that a runner answers. A quick answer is plain JSON; one that is
+ * preceded by notifications, or takes longer than QUICK_MS, becomes an SSE stream, because only a
+ * stream that the client closes tells every runtime that the client has left.
+ *
+ * @module
+ */
+import type { Reply } from "../../src/call.ts";
+import type { Clock } from "../../src/clock.ts";
+
+/** Milliseconds within which an answer stays plain JSON. */
+export const QUICK_MS = 750;
+
+/** Milliseconds between two comments on a silent stream; proxies cut idle ones from 60 s on. */
+const KEEP_ALIVE_MS = 15_000;
+
+const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
+const SSE_HEADERS = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-store",
+  "x-accel-buffering": "no",
+};
+
+/** What shapes the answer. */
+export interface AnswerOptions {
+  /** JSON text of the client's request id. */
+  readonly id: string;
+  /** Whether the client accepts `text/event-stream`. */
+  readonly stream: boolean;
+  readonly clock: Clock;
+  /** Called once if the client leaves before the answer is complete. */
+  readonly left: () => void;
+  /** Aborts when the client leaves, on the runtimes that know. */
+  readonly signal: AbortSignal;
+}
+
+/** An answer under way: what the runner says goes into `reply`, what the client gets is `response`. */
+export interface Answer {
+  readonly reply: Reply;
+  readonly response: Promise<Response>;
+}
+
+/** A JSON-RPC message with a raw result as HTTP response. */
+export function resultResponse(id: string, result: string, headers: HeadersInit = {}): Response {
+  return jsonResponse(`{"jsonrpc":"2.0","id":${id},"result":${result}}`, headers);
+}
+
+/** A JSON-RPC error, given as the raw text of its error object, as HTTP response; without a known id, without one. */
+export function errorResponse(id: string | undefined, error: string, status = 200): Response {
+  const echoed = id === undefined ? "" : `"id":${id},`;
+  return new Response(`{"jsonrpc":"2.0",${echoed}"error":${error}}`, {
+    status,
+    headers: JSON_HEADERS,
+  });
+}
+
+function jsonResponse(body: string, headers: HeadersInit): Response {
+  return new Response(body, { headers: { ...JSON_HEADERS, ...headers } });
+}
+
+/** Starts an answer that is not there yet. */
+export function startAnswer(options: AnswerOptions): Answer {
+  const { id, clock, signal } = options;
+  let settle: (response: Response) => void = () => {};
+  const response = new Promise<Response>((resolve) => settle = resolve);
+  let stream: EventStream | undefined;
+  let ended = false;
+
+  const leave = (): void => {
+    if (end()) options.left();
+  };
+  const openStream = (): EventStream => {
+    stream = new EventStream(clock, leave);
+    settle(new Response(stream.body, { headers: SSE_HEADERS }));
+    return stream;
+  };
+  const cancelWait = options.stream
+    ? clock.after(QUICK_MS, () => void (ended || stream || openStream()))
+    : () => {};
+  signal.addEventListener("abort", leave);
+
+  function end(): boolean {
+    if (ended) return false;
+    ended = true;
+    cancelWait();
+    signal.removeEventListener("abort", leave);
+    return true;
+  }
+
+  function finish(message: string): void {
+    if (!end()) return;
+    if (stream === undefined) settle(jsonResponse(message, {}));
+    else stream.finish(message);
+  }
+
+  return {
+    response,
+    reply: {
+      accepted: () => {},
+      note: (notification) => {
+        if (!ended && options.stream) (stream ?? openStream()).send(notification);
+      },
+      result: (result) => finish(`{"jsonrpc":"2.0","id":${id},"result":${result}}`),
+      error: (error) => finish(`{"jsonrpc":"2.0","id":${id},"error":${error}}`),
+    },
+  };
+}
+
+/** A server-sent event stream (WHATWG HTML §9.2) of JSON-RPC messages. */
+class EventStream {
+  readonly body: ReadableStream<Uint8Array>;
+  readonly #encoder = new TextEncoder();
+  readonly #clock: Clock;
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #cancelKeepAlive: () => void = () => {};
+
+  constructor(clock: Clock, left: () => void) {
+    this.#clock = clock;
+    this.body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      cancel: () => {
+        this.#close();
+        left();
+      },
+    });
+    this.#write(": open\n\n");
+    this.#keepAlive();
+  }
+
+  send(message: string): void {
+    // A line break inside the JSON text would end the field: each line becomes a field of its own.
+    const data = /[\r\n]/.test(message) ? message.split(/\r\n|\r|\n/).join("\ndata: ") : message;
+    this.#write(`event: message\ndata: ${data}\n\n`);
+  }
+
+  finish(message: string): void {
+    this.send(message);
+    const controller = this.#controller;
+    this.#close();
+    controller?.close();
+  }
+
+  #write(text: string): void {
+    this.#controller?.enqueue(this.#encoder.encode(text));
+  }
+
+  #keepAlive(): void {
+    this.#cancelKeepAlive = this.#clock.after(KEEP_ALIVE_MS, () => {
+      this.#write(": still here\n\n");
+      this.#keepAlive();
+    });
+  }
+
+  #close(): void {
+    this.#controller = undefined;
+    this.#cancelKeepAlive();
+  }
+}

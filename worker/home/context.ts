@@ -1,0 +1,12 @@
+import type { Clock } from "../../src/clock.ts";
+import type { Log } from "../../src/log.ts";
+import type { Store } from "../store/store.ts";
+
+/** What a home needs of the process that it lives in. */
+export interface HomeContext {
+  readonly tunnel: string;
+  /** Keeps what must outlive the process: session key, ended sessions, what runners offer. */
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+}

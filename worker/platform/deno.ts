@@ -1,0 +1,65 @@
+/**
+ * The worker on Deno: `Deno.serve` for `deno run`, the default export for `deno serve`.
+ *
+ * @module
+ */
+import { SUBPROTOCOL } from "../../src/tunnel/frame.ts";
+import type { Upgrade } from "../hub/hub.ts";
+import type { Listen } from "./listen.ts";
+
+/** The part of Deno's namespace that the worker uses. */
+interface DenoNamespace {
+  readonly args: readonly string[];
+  readonly env: { toObject(): Record<string, string> };
+  upgradeWebSocket(
+    request: Request,
+    options: { readonly protocol: string },
+  ): { readonly socket: WebSocket; readonly response: Response };
+  serve(
+    options: { hostname: string; port: number; onListen: () => void },
+    handler: (request: Request) => Response | Promise<Response>,
+  ): { readonly addr: { readonly port: number }; shutdown(): Promise<void> };
+}
+
+/** Deno's namespace, where there is one. */
+export function denoNamespace(): DenoNamespace | undefined {
+  return (globalThis as { readonly Deno?: DenoNamespace }).Deno;
+}
+
+/** Upgrades through `Deno.upgradeWebSocket`. */
+export const upgradeDeno: Upgrade = (request, open) => {
+  const deno = denoNamespace();
+  if (deno === undefined) throw new TypeError("Not on Deno");
+  const { socket, response } = deno.upgradeWebSocket(request, { protocol: SUBPROTOCOL });
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => {
+    const events = open({
+      send: (text) => {
+        if (socket.readyState === WebSocket.OPEN) socket.send(text);
+      },
+      close: (code, reason) => socket.close(code, reason),
+    });
+    let over = false;
+    socket.onmessage = ({ data }) => {
+      if (typeof data === "string") events.message(data);
+      else socket.close(1003, "Binary messages are not agreed");
+    };
+    socket.onclose = ({ code, reason }) => {
+      // Deno may report the end twice.
+      if (!over) events.closed(code, reason);
+      over = true;
+    };
+  };
+  return response;
+};
+
+/** Serves `fetch` on `hostname` and `port`. */
+export const listenDeno: Listen = ({ hostname, port, fetch }) => {
+  const deno = denoNamespace();
+  if (deno === undefined) throw new TypeError("Not on Deno");
+  const server = deno.serve(
+    { hostname, port, onListen: () => {} },
+    (request) => fetch(request, { upgrade: upgradeDeno }),
+  );
+  return Promise.resolve({ port: server.addr.port, close: () => server.shutdown() });
+};
