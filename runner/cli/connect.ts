@@ -1,0 +1,80 @@
+import { hostname } from "node:os";
+import { joinResponse } from "../../src/access-api.ts";
+import { askWorker } from "../client/worker-api.ts";
+import { loadConfig } from "../config/config.ts";
+import { loadCredentials, rememberWorker } from "../local/credentials.ts";
+import { openHome } from "../local/home.ts";
+import { CONFIG_OPTION, DEFAULT_CONFIG, readArguments, usageError } from "./arguments.ts";
+import { commands } from "./commands.ts";
+import { startServing } from "./serving.ts";
+import { humanLog, type Terminal } from "./terminal.ts";
+import { chooseWorker } from "./worker-url.ts";
+
+const OPTIONS = { ...CONFIG_OPTION, code: { type: "string" } } as const;
+
+/** `connect`: a runner for a worker elsewhere; joins it first if this machine has not. */
+export async function connect(args: readonly string[], terminal: Terminal): Promise<void> {
+  const { usage } = commands["connect"] ?? { usage: "" };
+  const { values, positionals: [url, ...rest] } = readArguments(args, OPTIONS, usage);
+  if (rest.length > 0) throw usageError(`connect takes one URL, not also "${rest[0]}"`, usage);
+  const config = await loadConfig(values.config ?? DEFAULT_CONFIG);
+  const home = await openHome();
+  const credentials = await loadCredentials(home);
+  const origin = chooseWorker(url, credentials);
+  const known = values.code === undefined ? credentials.workers[origin]?.tunnelToken : undefined;
+  const token = known ?? await join(home, origin, values.code, terminal);
+  const serving = await startServing({
+    config,
+    home,
+    runnerId: credentials.runnerId,
+    dial: { origin, token },
+    env: terminal.env,
+    log: humanLog(terminal),
+  });
+  try {
+    await Promise.race([serving.ready.then(() => ready(terminal, origin)), stop(terminal)]);
+    if (!terminal.stopped.aborted) await Promise.race([serving.ended, stop(terminal)]);
+  } finally {
+    if (terminal.stopped.aborted) terminal.note("Stopping");
+    await serving.stop();
+  }
+}
+
+function ready(terminal: Terminal, origin: string): void {
+  terminal.note(
+    `Ready: clients use ${origin}/mcp with a token of "mcp-runner token create". Ctrl-C stops.`,
+  );
+}
+
+/** Exchanges a join code for this machine's tunnel token and keeps that. */
+async function join(
+  home: string,
+  origin: string,
+  given: string | undefined,
+  terminal: Terminal,
+): Promise<string> {
+  const code = given ?? await terminal.ask(`Join code of ${origin}: `);
+  const machine = hostname().slice(0, 64);
+  const { token, tunnel } = await askWorker({
+    method: "POST",
+    origin,
+    path: "/join",
+    body: { code, machine },
+    answer: joinResponse,
+  });
+  await rememberWorker(home, origin, {
+    tunnelToken: token,
+    tunnel,
+    machine,
+    joinedAt: new Date().toISOString(),
+  });
+  terminal.note(`Joined ${origin} as "${machine}"`);
+  return token;
+}
+
+function stop({ stopped }: Terminal): Promise<void> {
+  return new Promise((resolve) => {
+    if (stopped.aborted) resolve();
+    else stopped.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

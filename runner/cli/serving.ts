@@ -1,0 +1,104 @@
+/**
+ * What `up` and `connect` do alike: start the servers, keep the tunnel, and end in good order.
+ *
+ * @module
+ */
+import { hostname } from "node:os";
+import { systemClock } from "../../src/clock.ts";
+import { type Log, printable } from "../../src/log.ts";
+import { VERSION } from "../../src/version.ts";
+import type { Config } from "../config/config.ts";
+import { createRunner, type Runner } from "../runner.ts";
+import type { Dial } from "../tunnel/socket.ts";
+import { Tunnel } from "../tunnel/tunnel.ts";
+
+/** Calls that a runner takes at a time. */
+const MAX_CALLS = 256;
+
+/** Milliseconds that calls in flight get to end after a stop was asked for. */
+const DRAIN_MS = 10_000;
+
+/** What is served, and where to. */
+export interface ServingOptions {
+  readonly config: Config;
+  readonly home: string;
+  readonly runnerId: string;
+  readonly dial: Dial;
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: Log;
+}
+
+/** Servers behind an open tunnel. */
+export interface Serving {
+  readonly runner: Runner;
+  /** Resolves once every server has started or failed and the worker has welcomed the runner. */
+  readonly ready: Promise<void>;
+  /** Rejects when the worker ends the tunnel for good. */
+  readonly ended: Promise<void>;
+  /** Lets the calls in flight end, then stops everything. */
+  stop(): Promise<void>;
+}
+
+/** Starts serving. */
+export async function startServing(options: ServingOptions): Promise<Serving> {
+  const { config, home, runnerId, dial, env, log } = options;
+  let tunnel: Tunnel | undefined;
+  const runner = await createRunner({
+    config,
+    home,
+    env,
+    clock: systemClock,
+    log,
+    changed: () => tunnel?.offer(),
+  });
+  let welcomed: () => void = () => {};
+  const welcome = new Promise<void>((resolve) => welcomed = resolve);
+  const opened = new Tunnel({
+    dial,
+    clock: systemClock,
+    gateway: runner.gateway,
+    log,
+    welcomed: (name) => {
+      log("info", `Connected to ${dial.origin} as runner of tunnel "${printable(name)}"`);
+      welcomed();
+    },
+    hello: {
+      type: "hello",
+      runner: {
+        id: runnerId,
+        machine: hostname().slice(0, 64),
+        os: process.platform,
+        version: VERSION,
+      },
+      boot: crypto.randomUUID(),
+      features: [],
+      maxCalls: MAX_CALLS,
+    },
+  });
+  tunnel = opened;
+  const started = runner.gateway.start().then(() => report(runner, log));
+  return {
+    runner,
+    ready: Promise.all([started, Promise.race([welcome, opened.ended])]).then(() => {}),
+    ended: opened.ended,
+    stop: async () => {
+      opened.drain(DRAIN_MS);
+      await runner.gateway.idle(DRAIN_MS);
+      opened.close();
+      await runner.stop();
+    },
+  };
+}
+
+/** Says of each server what it offers, or that it has failed. */
+function report({ servers, gateway }: Runner, log: Log): void {
+  for (const { name, listed, tools } of gateway.offer().servers) {
+    const known = servers.get(name)?.server.tools?.length ?? 0;
+    if (!listed) log("warn", `Server "${name}" has not started; the others are not affected`);
+    else if (tools.length > 0) {
+      log("info", `Server "${name}": ${tools.length} of ${known} tools allowed`);
+    } else {
+      log("warn", `Server "${name}": none of its ${known} tools is allowed, see tools.allow`);
+    }
+  }
+}

@@ -1,0 +1,44 @@
+/** How a server's process ended. */
+export interface ProcessExit {
+  /** Exit code; null when it was not found out. */
+  readonly code: number | null;
+  readonly oomKilled: boolean;
+  /**
+   * `exit`: by itself. `closed`: we ended it. `overflow`: it printed a line beyond the limit.
+   * `stalled`: it did not read its input. `lost`: the connection to the engine broke.
+   */
+  readonly reason: "exit" | "closed" | "overflow" | "stalled" | "lost";
+}
+
+/** A running MCP server and its standard streams. What gives it out sees to its isolation. */
+export interface ServerProcess {
+  /** Id of the container. */
+  readonly id: string;
+  /** Writes one line to stdin; the line break is added. Throws a `GatewayError` if it cannot. */
+  write(line: string): void;
+  onLine(listener: (line: string) => void): void;
+  /** Gets the size in bytes of each line that is not text. */
+  onGarbage(listener: (bytes: number) => void): void;
+  onStderr(listener: (line: string) => void): void;
+  /** Resolves when it has ended, however it did. */
+  readonly exited: Promise<ProcessExit>;
+  /** Asks it to end, then makes it; resolves when nothing of it is left. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** The end in words, for a message. */
+export function describeExit({ code, oomKilled, reason }: ProcessExit): string {
+  if (oomKilled) return "it ran out of memory, raise limits.memory in mcp-runner.yaml";
+  switch (reason) {
+    case "overflow":
+      return "it printed a line longer than the limit and was stopped";
+    case "stalled":
+      return "it did not read its input and was stopped";
+    case "lost":
+      return "the connection to the Docker engine broke";
+    case "closed":
+      return "it was stopped";
+    case "exit":
+      return code === null ? "it ended" : `it exited with code ${code}`;
+  }
+}
