@@ -33,15 +33,16 @@ const CACHE_SIZE = 10_000;
 interface Remembered {
   /** When the store was asked, which is before it answered. */
   readonly askedAt: number;
-  readonly token: Promise<Token | undefined>;
+  readonly token: Token;
 }
 
 /**
  * A function that says what a presented token grants.
  *
  * It remembers tokens that exist, by their own text, in memory alone. Made-up ones are looked up each
- * time and forgotten, so that guessing fills no memory and a new token is good at once. Requests that
- * come together for one token share one look into the store.
+ * time and forgotten, so that guessing fills no memory and a new token is good at once. Only answers
+ * are shared between requests, never the wait for one: on Cloudflare a request that is cancelled
+ * takes what it was waiting for with it.
  */
 export function grantFinder(
   store: Store,
@@ -49,32 +50,28 @@ export function grantFinder(
 ): (bearer: string) => Promise<GrantResult> {
   const remembered = new Map<string, Remembered>();
 
-  async function forgetUnlessFound(bearer: string, asked: Remembered): Promise<void> {
-    try {
-      if (await asked.token !== undefined) return;
-    } catch {
-      // Whoever asked gets this error; here it means only that nothing was found.
-    }
-    if (remembered.get(bearer) === asked) remembered.delete(bearer);
+  function recall(bearer: string, at: number): Token | undefined {
+    const known = remembered.get(bearer);
+    if (known === undefined) return undefined;
+    // An age below zero is a clock that was set back: how old the answer is, nobody knows.
+    const age = at - known.askedAt;
+    return age >= 0 && age < cacheMs ? known.token : undefined;
   }
 
-  function ask(bearer: string): Promise<Token | undefined> {
-    const asked: Remembered = { askedAt: now(), token: findToken(store, bearer) };
-    // Deleted first, so that the order of the map is the order of asking.
+  async function look(bearer: string, askedAt: number): Promise<Token | undefined> {
+    const token = await findToken(store, bearer);
+    // Deleted first, so that the order of the map is the order of answers.
     remembered.delete(bearer);
-    remembered.set(bearer, asked);
+    if (token === undefined) return undefined;
+    remembered.set(bearer, { askedAt, token });
     const [oldest] = remembered.keys();
     if (remembered.size > CACHE_SIZE && oldest !== undefined) remembered.delete(oldest);
-    void forgetUnlessFound(bearer, asked);
-    return asked.token;
+    return token;
   }
 
   return async (bearer) => {
-    const known = remembered.get(bearer);
-    // An age below zero is a clock that was set back: how old the answer is, nobody knows.
-    const age = now() - (known?.askedAt ?? 0);
-    const fresh = known !== undefined && age >= 0 && age < cacheMs;
-    const token = await (fresh ? known.token : ask(bearer));
+    const at = now();
+    const token = recall(bearer, at) ?? await look(bearer, at);
     if (token === undefined) return { status: "unknown" };
     const state = stateOf(token, now());
     return state === "ok" ? { status: "ok", grant: token } : { status: state };

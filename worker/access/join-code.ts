@@ -21,9 +21,9 @@ import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
 import type { Change, Store } from "../store/store.ts";
 import { sameDigest, sha256 } from "./digest.ts";
+import { accept, tokenName, tunnelName } from "./input.ts";
 import { drawJoinCode, formatJoinCode, readJoinCode } from "./join-code-text.ts";
 import { draftTunnelToken, listTokens, type Minted } from "./ledger.ts";
-import { accept, tokenName, tunnelName } from "./input.ts";
 import { stateOf, type TunnelToken } from "./token.ts";
 
 /** How long a join code lives, in milliseconds (RFC 8628 §6.1: short; ours is 10 minutes). */
@@ -42,7 +42,7 @@ const liveCode = v.object({
   tunnel: v.string(),
   /** Milliseconds since the epoch. */
   expiresAt: v.number(),
-  /** Wrong tries that it survives, itself included: 0 is dead. */
+  /** Wrong tries until it is dead. */
   triesLeft: v.number(),
 });
 

@@ -7,13 +7,13 @@
 import type { Change } from "./store.ts";
 
 /** Longest key, in characters. */
-export const MAX_KEY_LENGTH = 512;
+const MAX_KEY_LENGTH = 512;
 
 /** Largest value, in bytes of UTF-8: below the 64 KiB of Deno KV, the smallest of the backends. */
 export const MAX_VALUE_BYTES = 60 * 1024;
 
 /** Most checks, puts and deletes of one commit together. */
-export const MAX_CHANGE_SIZE = 100;
+const MAX_CHANGE_SIZE = 100;
 
 /** Entries that `list` returns unless told otherwise. */
 export const DEFAULT_LIST_LIMIT = 100;

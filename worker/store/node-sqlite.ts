@@ -163,7 +163,7 @@ function restrictToOwner(path: string): void {
   const fs = builtin("node:fs");
   if (fs === undefined) return;
   if (fs.existsSync(path)) fs.chmodSync(path, 0o600);
-  else fs.writeFileSync(path, "", { mode: 0o600, flag: "wx" });
+  else fs.writeFileSync(path, "", { mode: 0o600, flag: "a" });
 }
 
 /** A builtin module of the runtime, or `undefined` where there is none of that name. */

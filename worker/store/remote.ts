@@ -1,7 +1,7 @@
 /**
  * The store of a Durable Object as the front worker sees it: each method is one POST to the object.
  *
- *     front worker   remoteStore(stub)      { method, … }  →  { result } or { error }
+ *     front worker   remoteStore(() => stub)   { method, … }  →  { result } or { error }
  *     object         serveStore(store, request)
  *
  * Both ends are ours, but the object checks every request anyway: JSON turns `undefined` into `null`
@@ -16,7 +16,7 @@ import { DEFAULT_LIST_LIMIT } from "./limits.ts";
 import type { Store } from "./store.ts";
 
 /** Where the requests go, in the eyes of the object; the host has no meaning. */
-export const STORE_URL = "https://store.internal/store";
+const STORE_URL = "https://store.internal/store";
 
 /** The part of a Durable Object stub that the client uses. */
 export interface Fetcher {
@@ -46,18 +46,23 @@ const results = {
   list: v.array(v.tuple([key, entry])),
 };
 
-/** A store that asks the object behind `fetcher`, where `serveStore` answers. */
-export function remoteStore(fetcher: Fetcher): Store {
+/**
+ * A store that asks the object where `serveStore` answers.
+ *
+ * @param stub Gets a stub of the object, for each call anew: the platform lets no request use a stub
+ * that another request made.
+ */
+export function remoteStore(stub: () => Fetcher): Store {
   return {
     async get(key) {
-      return await ask(fetcher, { method: "get", key }, results.get) ?? undefined;
+      return await ask(stub, { method: "get", key }, results.get) ?? undefined;
     },
     commit({ check = [], set = [], del = [] }) {
       const change = { check: [...check], set: [...set], del: [...del] };
-      return ask(fetcher, { method: "commit", ...change }, results.commit);
+      return ask(stub, { method: "commit", ...change }, results.commit);
     },
     list(prefix, limit = DEFAULT_LIST_LIMIT) {
-      return ask(fetcher, { method: "list", prefix, limit }, results.list);
+      return ask(stub, { method: "list", prefix, limit }, results.list);
     },
   };
 }
@@ -98,7 +103,7 @@ function answer(store: Store, call: Call): Promise<unknown> {
 }
 
 async function ask<Result extends v.GenericSchema>(
-  fetcher: Fetcher,
+  stub: () => Fetcher,
   call: Call,
   result: Result,
 ): Promise<v.InferOutput<Result>> {
@@ -110,7 +115,7 @@ async function ask<Result extends v.GenericSchema>(
       headers: { "content-type": "application/json" },
       body: JSON.stringify(call),
     });
-    const response = await fetcher.fetch(request);
+    const response = await stub().fetch(request);
     status = response.status;
     body = await response.json();
   } catch (cause) {
