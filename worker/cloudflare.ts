@@ -14,30 +14,39 @@ import { originPolicy } from "./front/origin.ts";
 import { objectHub } from "./hub/durable-object.ts";
 import type { CloudflareEnv } from "./platform/cloudflare.ts";
 import { remoteStore } from "./store/remote.ts";
+import type { Store } from "./store/store.ts";
 
-let app: Promise<Hono<{ Bindings: AppBindings }>> | undefined;
+let app: Hono<{ Bindings: AppBindings }> | undefined;
+let announced = false;
 
 /** Answers one request; the app is made at the first one, as there is no start to make it at. */
 export async function fetchOnCloudflare(request: Request, env: CloudflareEnv): Promise<Response> {
-  app ??= create(env, new URL(request.url).origin);
-  const upgrade = (): never => {
-    throw new TypeError("The home upgrades on this platform");
-  };
+  // A stub belongs to the request that made it, so each use makes one.
+  const store = remoteStore(() => env.STORE.get(env.STORE.idFromName("store")));
+  await announce(store, env.MCP_RUNNER_URL ?? new URL(request.url).origin);
+  app ??= create(env, store);
+  return app.fetch(request, {
+    upgrade: () => {
+      throw new TypeError("The home upgrades on this platform");
+    },
+  });
+}
+
+/** Shows a join code in the log of this instance, once, if nobody could use the worker without. */
+async function announce(store: Store, url: string): Promise<void> {
+  if (announced) return;
+  announced = true;
   try {
-    return await (await app).fetch(request, { upgrade });
+    const code = await ensureJoinCode(store, { tunnel: DEFAULT_TUNNEL });
+    if (code !== undefined) console.log(announceJoinCode(code, url));
   } catch (error) {
-    app = undefined;
-    throw error;
+    // The request says by itself what it cannot do without the store.
+    announced = false;
+    console.error(`Cannot make a join code: ${String(error)}`);
   }
 }
 
-async function create(
-  env: CloudflareEnv,
-  origin: string,
-): Promise<Hono<{ Bindings: AppBindings }>> {
-  const store = remoteStore(env.STORE.get(env.STORE.idFromName("store")));
-  const code = await ensureJoinCode(store, { tunnel: DEFAULT_TUNNEL });
-  if (code !== undefined) console.log(announceJoinCode(code, env.MCP_RUNNER_URL ?? origin));
+function create(env: CloudflareEnv, store: Store): Hono<{ Bindings: AppBindings }> {
   return createApp({
     store,
     hub: objectHub(env.TUNNELS),
