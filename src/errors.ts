@@ -138,8 +138,6 @@ export function toRpcError(error: GatewayError): {
 } {
   const { rpc, retryable } = error.facts;
   // Errors that MCP itself defines carry what MCP says and nothing of ours.
-  const ours = rpc > 0
-    ? { code: error.code, executed: error.executed, retryable }
-    : {};
+  const ours = rpc > 0 ? { code: error.code, executed: error.executed, retryable } : {};
   return { code: rpc, message: error.message, data: { ...ours, ...error.data } };
 }

@@ -9,9 +9,6 @@ export interface Log {
   (level: Level, message: string, fields?: Fields): void;
 }
 
-/** Drops everything: for tests and for quiet commands. */
-export const silent: Log = () => {};
-
 /**
  * Text that is safe to print on a terminal as one line: control characters, which a hostile server or
  * peer could use to move the cursor or forge lines, become visible escapes (`\x1b`, `\u202e`).

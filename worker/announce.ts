@@ -1,3 +1,8 @@
+/**
+ * The line with the join code. Every way of running the worker prints it where its owner looks.
+ *
+ * @module
+ */
 import type { JoinCode } from "./access/join-code.ts";
 
 /** What a worker tells its owner so that a first machine can join. */

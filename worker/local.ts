@@ -12,7 +12,7 @@ import { ensureJoinCode, type JoinCode } from "./access/join-code.ts";
 import { createClientToken, createTunnelToken } from "./access/ledger.ts";
 import { type AppBindings, createApp, DEFAULT_TUNNEL } from "./app.ts";
 import { originPolicy } from "./front/origin.ts";
-import { memoryHub, type MemoryHub } from "./hub/memory.ts";
+import { type MemoryHub, memoryHub } from "./hub/memory.ts";
 import { denoNamespace, listenDeno } from "./platform/deno.ts";
 import { openSqliteStore, type SqliteStore } from "./store/node-sqlite.ts";
 

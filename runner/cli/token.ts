@@ -34,7 +34,10 @@ export async function token(args: readonly string[], terminal: Terminal): Promis
   const origin = chooseWorker(values.worker, credentials);
   const bearer = credentials.workers[origin]?.tunnelToken;
   if (bearer === undefined) {
-    throw usageError(`This machine has not joined ${origin}: run "mcp-runner connect" first`, usage);
+    throw usageError(
+      `This machine has not joined ${origin}: run "mcp-runner connect" first`,
+      usage,
+    );
   }
   const worker = { origin, token: bearer };
   const show = (value: object, text: readonly string[]): void => {
@@ -56,7 +59,9 @@ export async function token(args: readonly string[], terminal: Terminal): Promis
         },
       });
       show({ token: made, listed }, [made]);
-      if (!values.json) terminal.note("Shown this once. It calls: " + (listed.tools ?? []).join(" "));
+      if (!values.json) {
+        terminal.note("Shown this once. It calls: " + (listed.tools ?? []).join(" "));
+      }
       return;
     }
     case "ls": {

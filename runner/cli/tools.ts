@@ -7,7 +7,13 @@ import { request } from "../client/mcp-client.ts";
 import { loadConfig } from "../config/config.ts";
 import { openHome } from "../local/home.ts";
 import { createRunner, type Runner } from "../runner.ts";
-import { CONFIG_OPTION, DEFAULT_CONFIG, JSON_OPTION, readArguments, usageError } from "./arguments.ts";
+import {
+  CONFIG_OPTION,
+  DEFAULT_CONFIG,
+  JSON_OPTION,
+  readArguments,
+  usageError,
+} from "./arguments.ts";
 import { commands } from "./commands.ts";
 import { humanLog, type Terminal } from "./terminal.ts";
 import { readArgs } from "./up.ts";

@@ -6,7 +6,13 @@ import { loadConfig } from "../config/config.ts";
 import { loadCredentials, rememberWorker } from "../local/credentials.ts";
 import { serveEmbeddedWorker } from "../local/embedded-worker.ts";
 import { openHome } from "../local/home.ts";
-import { CONFIG_OPTION, DEFAULT_CONFIG, JSON_OPTION, readArguments, usageError } from "./arguments.ts";
+import {
+  CONFIG_OPTION,
+  DEFAULT_CONFIG,
+  JSON_OPTION,
+  readArguments,
+  usageError,
+} from "./arguments.ts";
 import { clientLines } from "./client-lines.ts";
 import { commands } from "./commands.ts";
 import { startServing } from "./serving.ts";
@@ -115,7 +121,7 @@ export function readArgs(text: string): string {
     throw new GatewayError("usage", `--args is not JSON: ${text}`, { cause });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new GatewayError("usage", "--args must be a JSON object, such as '{\"message\":\"hi\"}'");
+    throw new GatewayError("usage", '--args must be a JSON object, such as \'{"message":"hi"}\'');
   }
   return text;
 }

@@ -10,7 +10,8 @@ import type { Credentials } from "../local/credentials.ts";
  */
 export function workerOrigin(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const loopback = parsed !== undefined && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(parsed.hostname);
+  const loopback = parsed !== undefined &&
+    /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(parsed.hostname);
   if (parsed?.protocol === "https:" || (parsed?.protocol === "http:" && loopback)) {
     return parsed.origin;
   }

@@ -109,7 +109,7 @@ export class Gateway {
 
   /** Cancels every call: the tunnel that they came by is gone. */
   cancelAll(reason: string): void {
-    for (const id of [...this.#calls.keys()]) this.cancel(id, reason);
+    for (const id of this.#calls.keys()) this.cancel(id, reason);
   }
 
   /** Starts every server, so that its tools become known; one that fails does not stop the others. */
@@ -160,7 +160,9 @@ export class Gateway {
     const name = nameOf(params);
     const address = parseQualified(name);
     const entry = address && this.#servers.get(address.server);
-    if (entry === undefined || !isAllowed(entry.rules, address?.tool ?? "")) throw unknownTool(name);
+    if (entry === undefined || !isAllowed(entry.rules, address?.tool ?? "")) {
+      throw unknownTool(name);
+    }
     return { server: entry.server, tool: address?.tool ?? "" };
   }
 

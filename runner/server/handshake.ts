@@ -71,8 +71,9 @@ export async function listTools(
     for (const tool of root.members.get("tools")?.value.elements ?? []) {
       const name = stringMember(result, tool, "name");
       const schema = tool.members.get("inputSchema")?.value;
-      if (name === undefined || name === "" || schema?.kind !== "object" || tools.has(name)) broken++;
-      else tools.set(name, { name, raw: result.slice(tool.start, tool.end) });
+      if (name === undefined || name === "" || schema?.kind !== "object" || tools.has(name)) {
+        broken++;
+      } else tools.set(name, { name, raw: result.slice(tool.start, tool.end) });
     }
     cursor = rawMember(result, root, "nextCursor");
     if (cursor === undefined || cursor === "null") break;

@@ -86,7 +86,7 @@ async function explain(origin: string, token: string, failure: string): Promise<
       );
     case 403:
       return refused(
-        "this machine's tunnel token was revoked, run \"mcp-runner disconnect\" and then " +
+        'this machine\'s tunnel token was revoked, run "mcp-runner disconnect" and then ' +
           '"mcp-runner connect" with a new join code',
       );
     case 426:

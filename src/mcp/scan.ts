@@ -122,7 +122,10 @@ export function scan(text: string, { keep, maxDepth }: ScanOptions): Outline {
       if (members !== undefined) {
         const key = readString(text.slice(keyStart, keyEnd));
         if (members.has(key)) {
-          throw new GatewayError("invalid_request", `Cannot read JSON: repeated key at offset ${keyStart}`);
+          throw new GatewayError(
+            "invalid_request",
+            `Cannot read JSON: repeated key at offset ${keyStart}`,
+          );
         }
         members.set(key, { keyStart, value: inner });
       }
@@ -236,9 +239,7 @@ export function spliceObject(
     const change = Object.hasOwn(changes, key) ? changes[key] : undefined;
     if (change === null) continue;
     parts.push(
-      change === undefined
-        ? text.slice(keyStart, value.end)
-        : `${JSON.stringify(key)}:${change}`,
+      change === undefined ? text.slice(keyStart, value.end) : `${JSON.stringify(key)}:${change}`,
     );
   }
   for (const [key, change] of Object.entries(changes)) {

@@ -1,3 +1,9 @@
+/**
+ * How a tunnel ends: the worker closes with one of these codes, the runner reads from it whether to
+ * dial again.
+ *
+ * @module
+ */
 /** WebSocket close codes of the tunnel, and whether the runner may dial again after each. */
 export const CLOSE = {
   /** A frame that breaks the protocol. */

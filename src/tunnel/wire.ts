@@ -1,3 +1,9 @@
+/**
+ * What a tunnel needs of a WebSocket. Each runtime of the worker and the runner make one from theirs;
+ * home and tunnel use nothing else.
+ *
+ * @module
+ */
 /** One end of an open WebSocket, as every runtime can give it. */
 export interface Wire {
   /** Queues one text message. Does nothing once the socket is closing. */

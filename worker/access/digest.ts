@@ -1,3 +1,8 @@
+/**
+ * Digests of secrets: the store keeps these in place of tokens and codes.
+ *
+ * @module
+ */
 /** SHA-256 of `text` in lower-case hexadecimal: what is kept of a token or a code instead of itself. */
 export async function sha256(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));

@@ -1,4 +1,9 @@
 /**
+ * The text of a join code: drawn and shown by the worker, typed by a person, read again.
+ *
+ * @module
+ */
+/**
  * The 20 letters of a join code (RFC 8628 §6.1): no vowels, so no words; no digits, so nothing that
  * looks like a letter; one case.
  */

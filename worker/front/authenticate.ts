@@ -1,3 +1,8 @@
+/**
+ * Who is asking, by bearer token. The routes call it before they do anything for a request.
+ *
+ * @module
+ */
 import { GatewayError } from "../../src/errors.ts";
 import type { Grant, GrantResult } from "../access/grants.ts";
 import type { Caller } from "./caller.ts";

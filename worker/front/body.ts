@@ -1,3 +1,8 @@
+/**
+ * Reads request bodies within limits. The routes call it after the caller is known.
+ *
+ * @module
+ */
 import { GatewayError } from "../../src/errors.ts";
 
 /** Longest accepted body of an MCP request, in bytes. */

@@ -1,3 +1,8 @@
+/**
+ * Who sends a request, in the form in which the front door tells it to a home.
+ *
+ * @module
+ */
 import * as v from "valibot";
 
 const caller = v.object({

@@ -1,3 +1,8 @@
+/**
+ * Keeps web pages out. The first thing that happens to every request.
+ *
+ * @module
+ */
 import { GatewayError } from "../../src/errors.ts";
 
 const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/;

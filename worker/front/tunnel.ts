@@ -1,3 +1,8 @@
+/**
+ * What a request must be to become a tunnel; checked before a runtime upgrades it.
+ *
+ * @module
+ */
 import { GatewayError } from "../../src/errors.ts";
 import { SUBPROTOCOL } from "../../src/tunnel/frame.ts";
 

@@ -1,3 +1,8 @@
+/**
+ * What a home is made from; the hub that makes it hands this over.
+ *
+ * @module
+ */
 import type { Clock } from "../../src/clock.ts";
 import type { Log } from "../../src/log.ts";
 import type { Store } from "../store/store.ts";

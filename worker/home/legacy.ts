@@ -1,3 +1,8 @@
+/**
+ * The legacy era at the home: initialize, sessions, and what a client may send within one.
+ *
+ * @module
+ */
 import { GatewayError } from "../../src/errors.ts";
 import { SESSION_HEADER, VERSION_HEADER } from "../../src/mcp/header.ts";
 import { isLegacyRevision, LATEST_LEGACY_REVISION } from "../../src/mcp/revisions.ts";
@@ -48,7 +53,10 @@ async function initialize(
 ): Promise<Response> {
   const requested = message.param("protocolVersion");
   if (requested === undefined) {
-    throw new GatewayError("invalid_params", "Cannot initialize: params.protocolVersion is missing");
+    throw new GatewayError(
+      "invalid_params",
+      "Cannot initialize: params.protocolVersion is missing",
+    );
   }
   const revision = isLegacyRevision(requested) ? requested : LATEST_LEGACY_REVISION;
   const session = await home.sessions.open(request.caller.client, revision);

@@ -101,7 +101,10 @@ export class RunnerLink {
         this.draining = true;
         return;
       default:
-        throw new GatewayError("tunnel_protocol", `Cannot take frame: "${header.type}" is the worker's`);
+        throw new GatewayError(
+          "tunnel_protocol",
+          `Cannot take frame: "${header.type}" is the worker's`,
+        );
     }
   }
 

@@ -1,3 +1,8 @@
+/**
+ * Lists from the offer: which tools a caller sees, and the results that carry them.
+ *
+ * @module
+ */
 import type { Offer, OfferedTool } from "../../src/mcp/offer.ts";
 import { SERVER_INFO_KEY } from "../../src/mcp/meta.ts";
 import { parseQualified } from "../../src/mcp/name.ts";

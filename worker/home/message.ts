@@ -1,3 +1,8 @@
+/**
+ * Reads the JSON-RPC message of a POST as far as needed; the rest stays text.
+ *
+ * @module
+ */
 import { GatewayError } from "../../src/errors.ts";
 import {
   MAX_DEPTH,

@@ -1,3 +1,8 @@
+/**
+ * The modern era at the home: each request stands for itself.
+ *
+ * @module
+ */
 import { GatewayError } from "../../src/errors.ts";
 import { MODERN_REVISION } from "../../src/mcp/revisions.ts";
 import type { RequestMeta } from "../../src/mcp/meta.ts";

@@ -1,3 +1,8 @@
+/**
+ * Behind /readyz: asks a runner through its tunnel.
+ *
+ * @module
+ */
 import type { Clock } from "../../src/clock.ts";
 import type { Runners } from "./runners.ts";
 
@@ -33,20 +38,24 @@ function ask(runners: Runners, clock: Clock): Promise<Readiness> {
     return Promise.resolve({ ready: false, reason: "No runner is connected" });
   }
   return new Promise((resolve) => {
-    const withdraw = link.call({
-      type: "call",
-      id: crypto.randomUUID(),
-      method: "ping",
-      deadlineMs: DEADLINE_MS,
-      protocolVersion: "",
-      clientCapabilities: {},
-      caller: { client: "" },
-    }, "", {
-      accepted: () => {},
-      note: () => {},
-      result: () => settle(true, "A runner answers"),
-      error: () => settle(false, "The runner answers with an error"),
-    });
+    const withdraw = link.call(
+      {
+        type: "call",
+        id: crypto.randomUUID(),
+        method: "ping",
+        deadlineMs: DEADLINE_MS,
+        protocolVersion: "",
+        clientCapabilities: {},
+        caller: { client: "" },
+      },
+      "",
+      {
+        accepted: () => {},
+        note: () => {},
+        result: () => settle(true, "A runner answers"),
+        error: () => settle(false, "The runner answers with an error"),
+      },
+    );
     const cancel = clock.after(DEADLINE_MS, () => {
       withdraw("deadline");
       settle(false, "The runner does not answer");

@@ -1,3 +1,8 @@
+/**
+ * What the front door hands to a home.
+ *
+ * @module
+ */
 import type { Caller } from "../front/caller.ts";
 
 /** A request to the MCP endpoint that the front door has let through. */

@@ -42,7 +42,7 @@ const attachment = v.object({ token: v.string(), tunnel: v.string(), hello: v.un
 export function objectHub(namespace: ObjectNamespace): Hub {
   const home = (tunnel: string): Fetcher => namespace.get(namespace.idFromName(tunnel));
   return {
-    fetch: (tunnel, { method, headers, body, caller, signal }) => {
+    fetch: (tunnel, { method, headers, body, caller }) => {
       const passed = new Headers(headers);
       passed.delete("authorization");
       passed.set(CALLER_HEADER, encodeURIComponent(JSON.stringify(caller)));
@@ -51,7 +51,6 @@ export function objectHub(namespace: ObjectNamespace): Hub {
         new Request(`${HOME_URL}/mcp`, {
           method,
           headers: passed,
-          signal,
           ...(method === "POST" && { body }),
         }),
       );

@@ -1,3 +1,8 @@
+/**
+ * The interface between front door and homes, the same in one process and across a platform.
+ *
+ * @module
+ */
 import type { Readiness } from "../home/readiness.ts";
 import type { McpRequest } from "../home/request.ts";
 import type { Wire, WireEvents } from "../../src/tunnel/wire.ts";

@@ -1,3 +1,8 @@
+/**
+ * The hub of a worker in one process, on Node and Deno.
+ *
+ * @module
+ */
 import type { HomeContext } from "../home/context.ts";
 import { Home } from "../home/home.ts";
 import type { Hub } from "./hub.ts";

@@ -1,3 +1,8 @@
+/**
+ * What a runtime must do to serve the app on an address.
+ *
+ * @module
+ */
 import type { AppBindings } from "../app.ts";
 
 /** The app as a platform calls it. */

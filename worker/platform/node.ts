@@ -107,9 +107,10 @@ function bind(ws: WebSocket, open: Open): void {
   });
   // Without a listener one oversize message would end the whole process; a close event follows.
   ws.on("error", () => {});
+  // Of the three forms that ws can give a message, its default is one Buffer.
   ws.on("message", (data: RawData, binary: boolean) => {
     if (binary) ws.close(1003, "Binary messages are not agreed");
-    else events.message(data.toString());
+    else events.message((data as Buffer).toString());
   });
   ws.on("close", (code, reason) => events.closed(code, reason.toString()));
 }

@@ -1,3 +1,8 @@
+/**
+ * The object side of the store on Cloudflare; the front worker reaches it through remote.ts.
+ *
+ * @module
+ */
 import type { ObjectState } from "../platform/cloudflare.ts";
 import { durableObjectStore } from "./durable-object.ts";
 import { serveStore } from "./remote.ts";
