@@ -14,7 +14,7 @@ import { OWNER_LABEL, SERVER_LABEL, VERSION_LABEL } from "./docker/label.ts";
 import { reap } from "./docker/reaper.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { ensureImage } from "./image/image.ts";
-import { claimOwner, isAlive } from "./local/owner.ts";
+import { claimOwner, forgetDeadOwners, isAlive } from "./local/owner.ts";
 import type { ServerProcess } from "./server/process.ts";
 import { Server } from "./server/server.ts";
 
@@ -87,6 +87,7 @@ async function reapDead(engine: Engine, home: string, log: Log): Promise<void> {
     log("info", `Removed ${reaped.containers} containers that an earlier runner had left`);
   }
   for (const failure of reaped.failures) log("warn", failure);
+  if (reaped.failures.length === 0) await forgetDeadOwners(home);
 }
 
 function own(

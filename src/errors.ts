@@ -40,7 +40,6 @@ const FAILURES = {
   too_deep: refused(400, -32600),
   too_large: refused(413, -32600),
   unsupported_media_type: refused(415, -32600),
-  not_acceptable: refused(406, -32600),
   method_not_allowed: refused(405, -32600),
   not_found: refused(404, -32600),
   unauthorized: refused(401, -32600),
@@ -137,7 +136,7 @@ export function toRpcError(error: GatewayError): {
   readonly data: Readonly<Record<string, unknown>>;
 } {
   const { rpc, retryable } = error.facts;
-  // Errors that MCP itself defines carry what MCP says and nothing of ours.
-  const ours = rpc > 0 ? { code: error.code, executed: error.executed, retryable } : {};
-  return { code: rpc, message: error.message, data: { ...ours, ...error.data } };
+  // Whether a call ran is a question only for requests that were accepted.
+  const call = rpc > 0 ? { executed: error.executed, retryable } : {};
+  return { code: rpc, message: error.message, data: { code: error.code, ...call, ...error.data } };
 }

@@ -20,7 +20,7 @@ export const commands: Readonly<Record<string, Command>> = {
     load: async () => (await import("./up.ts")).up,
   },
   connect: {
-    usage: "mcp-runner connect [<worker URL>] [--code <join code>] [--config <file>]",
+    usage: "mcp-runner connect [<worker URL>] [--code <join code>] [--config <file>] [--json]",
     summary: "Run the servers of mcp-runner.yaml for a worker elsewhere",
     load: async () => (await import("./connect.ts")).connect,
   },

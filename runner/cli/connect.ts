@@ -4,13 +4,19 @@ import { askWorker } from "../client/worker-api.ts";
 import { loadConfig } from "../config/config.ts";
 import { loadCredentials, rememberWorker } from "../local/credentials.ts";
 import { openHome } from "../local/home.ts";
-import { CONFIG_OPTION, DEFAULT_CONFIG, readArguments, usageError } from "./arguments.ts";
+import {
+  CONFIG_OPTION,
+  DEFAULT_CONFIG,
+  JSON_OPTION,
+  readArguments,
+  usageError,
+} from "./arguments.ts";
 import { commands } from "./commands.ts";
 import { startServing } from "./serving.ts";
 import { humanLog, type Terminal } from "./terminal.ts";
 import { chooseWorker } from "./worker-url.ts";
 
-const OPTIONS = { ...CONFIG_OPTION, code: { type: "string" } } as const;
+const OPTIONS = { ...CONFIG_OPTION, ...JSON_OPTION, code: { type: "string" } } as const;
 
 /** `connect`: a runner for a worker elsewhere; joins it first if this machine has not. */
 export async function connect(args: readonly string[], terminal: Terminal): Promise<void> {
@@ -32,7 +38,10 @@ export async function connect(args: readonly string[], terminal: Terminal): Prom
     log: humanLog(terminal),
   });
   try {
-    await Promise.race([serving.ready.then(() => ready(terminal, origin)), stop(terminal)]);
+    await Promise.race([
+      serving.ready.then(() => ready(terminal, origin, values.json ?? false)),
+      stop(terminal),
+    ]);
     if (!terminal.stopped.aborted) await Promise.race([serving.ended, stop(terminal)]);
   } finally {
     if (terminal.stopped.aborted) terminal.note("Stopping");
@@ -40,9 +49,11 @@ export async function connect(args: readonly string[], terminal: Terminal): Prom
   }
 }
 
-function ready(terminal: Terminal, origin: string): void {
+function ready(terminal: Terminal, origin: string, json: boolean): void {
+  const url = `${origin}/mcp`;
+  if (json) terminal.out(JSON.stringify({ ok: true, url }));
   terminal.note(
-    `Ready: clients use ${origin}/mcp with a token of "mcp-runner token create". Ctrl-C stops.`,
+    `Ready: clients use ${url} with a token of "mcp-runner token create". Ctrl-C stops.`,
   );
 }
 

@@ -12,7 +12,6 @@ import { parseQualified, qualify, unknownTool } from "../../src/mcp/name.ts";
 import type { Offer, OfferedServer } from "../../src/mcp/offer.ts";
 import { MAX_SERVER_DEPTH, scan, spliceObject, stringMember } from "../../src/mcp/scan.ts";
 import { isAllowed, type ToolRules } from "../../src/policy/allowlist.ts";
-import { MAX_PAYLOAD_LENGTH } from "../../src/tunnel/frame.ts";
 import type { ListedTool } from "../server/handshake.ts";
 import type { Server } from "../server/server.ts";
 import {
@@ -145,9 +144,7 @@ export class Gateway {
         if (token !== undefined) reply.note(toProgressNote(progress, token));
       },
       result: (result, members) =>
-        result.length > MAX_PAYLOAD_LENGTH - 64
-          ? reply.error(this.#describe(tooLarge(result.length)))
-          : reply.result(toCallerResult(result, members, call.protocolVersion)),
+        reply.result(toCallerResult(result, members, call.protocolVersion)),
       error: (error) => reply.error(error),
       lost: (error) => reply.error(this.#describe(error)),
     });
@@ -207,12 +204,5 @@ function tooSlow(deadlineMs: number): GatewayError {
   return new GatewayError(
     "call_timeout",
     `The tool did not answer within ${deadlineMs / 1000} s: it may still have run`,
-  );
-}
-
-function tooLarge(length: number): GatewayError {
-  return new GatewayError(
-    "result_too_large",
-    `The tool ran, but its result has ${length} characters and the limit is ${MAX_PAYLOAD_LENGTH}`,
   );
 }

@@ -1,3 +1,4 @@
+import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
 import { MAX_MESSAGE_BYTES, SUBPROTOCOL } from "../../src/tunnel/frame.ts";
 import type { Wire, WireEvents } from "../../src/tunnel/wire.ts";
@@ -62,43 +63,62 @@ export async function dialTunnel(
   socket.onclose = ({ code, reason }) => events.closed(code, reason);
 }
 
+/** What of a refusal's body is read. */
+const refusalBody = v.object({
+  error: v.object({
+    message: v.string(),
+    data: v.optional(v.object({
+      code: v.optional(v.string()),
+      supported: v.optional(v.array(v.string())),
+    })),
+  }),
+});
+
 /** Why the worker did not open a tunnel, asked over HTTP with the same token. */
 async function explain(origin: string, token: string, failure: string): Promise<GatewayError> {
-  const unreachable = (cause: string): GatewayError =>
-    new GatewayError("tunnel_protocol", `Cannot reach the worker at ${origin}: ${cause}`);
+  const refused = (why: string): GatewayError =>
+    new GatewayError("tunnel_refused", `Cannot connect to ${origin}: ${why}`);
+  const unreachable = (why: string): GatewayError =>
+    new GatewayError("tunnel_protocol", `Cannot reach the worker at ${origin}: ${why}`);
   let status: number;
+  let body: unknown;
   try {
     const response = await fetch(new URL("/tunnel", origin), {
       headers: { authorization: `Bearer ${token}` },
       signal: AbortSignal.timeout(DIAL_DEADLINE_MS),
       redirect: "manual",
     });
-    await response.body?.cancel();
     status = response.status;
+    body = await response.json().catch(() => undefined);
   } catch (error) {
     return unreachable(causeOf(error));
   }
-  switch (status) {
-    case 401:
+  const parsed = v.safeParse(refusalBody, body);
+  const said = parsed.success ? parsed.output.error : undefined;
+  switch (said?.data?.code) {
+    case "unauthorized":
       return refused(
         "the worker does not know this machine's tunnel token, " +
           'run "mcp-runner connect" with a new join code',
       );
-    case 403:
+    case "token_revoked":
       return refused(
         'this machine\'s tunnel token was revoked, run "mcp-runner disconnect" and then ' +
           '"mcp-runner connect" with a new join code',
       );
-    case 426:
-      // The token is good and HTTP works: what stands in between does not let WebSockets through.
-      return unreachable(`${failure}; is there a proxy that does not pass WebSockets on?`);
-    case 404:
-      return refused("there is no mcp-runner worker at this URL");
+    case "upgrade_required":
+      // The token is good and HTTP works.
+      return said?.data?.supported?.includes(SUBPROTOCOL) === false
+        ? refused('it speaks another version, update with "npx mcp-runner@latest" or update it')
+        : unreachable(`${failure}; is there a proxy that does not pass WebSockets on?`);
+    case undefined:
+      return status === 404
+        ? refused("there is no mcp-runner worker at this URL")
+        : unreachable(`${failure} (HTTP ${status})`);
     default:
-      return unreachable(`${failure} (HTTP ${status})`);
-  }
-  function refused(why: string): GatewayError {
-    return new GatewayError("tunnel_refused", `Cannot connect to ${origin}: ${why}`);
+      return status < 500
+        ? refused(said?.message ?? "")
+        : unreachable(said?.message ?? `HTTP ${status}`);
   }
 }
 

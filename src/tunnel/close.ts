@@ -8,14 +8,10 @@
 export const CLOSE = {
   /** A frame that breaks the protocol. */
   protocol: 4400,
-  /** The tunnel token is not known. */
-  unauthorized: 4401,
   /** The tunnel token was revoked. */
   revoked: 4403,
   /** The same runner has opened a newer connection. */
   superseded: 4409,
-  /** No common version of the protocol. */
-  version: 4426,
   /** The worker is about to stop. */
   draining: 4503,
   /** The peer has not been heard of for too long. */
@@ -25,17 +21,12 @@ export const CLOSE = {
 /** What to tell the user when the worker closed the tunnel for good; undefined when dialling again may help. */
 export function permanentReason(code: number): string | undefined {
   switch (code) {
-    case CLOSE.unauthorized:
-      return 'The worker does not know this tunnel token: run "mcp-runner connect" with a new join code';
     case CLOSE.revoked:
       return "The tunnel token of this machine was revoked by the worker's owner: " +
         'run "mcp-runner disconnect", then "mcp-runner connect" with a new join code';
     case CLOSE.superseded:
       return "Another mcp-runner on this machine has taken over the tunnel: " +
         "stop one of the two, or give each its own MCP_RUNNER_HOME";
-    case CLOSE.version:
-      return 'The worker speaks another version of the tunnel: update with "npx mcp-runner@latest", ' +
-        "or update the worker";
     default:
       return undefined;
   }

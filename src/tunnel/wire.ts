@@ -8,6 +8,11 @@
 export interface Wire {
   /** Queues one text message. Does nothing once the socket is closing. */
   send(text: string): void;
+  /**
+   * When the peer was last heard of by the platform alone, in ms since the epoch; undefined where
+   * every message of the peer reaches the owner of the wire.
+   */
+  readonly heardAt?: () => number | undefined;
   /** Starts the closing handshake; `reason` is at most 123 bytes (RFC 6455 §5.5). */
   close(code: number, reason: string): void;
 }

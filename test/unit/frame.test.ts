@@ -50,7 +50,11 @@ const rejected: Array<[why: string, text: string, message: RegExp]> = [
   ["a call id of the wrong kind", '{"type":"accepted","id":7}', /id: /],
   ["an empty call id", '{"type":"result","id":""}', /id: /],
   ["an overlong header", `{"type":"${"x".repeat(MAX_HEADER_LENGTH)}"}`, /limit/],
-  ["an overlong payload", `{"type":"result","id":"a"}\n${"x".repeat(MAX_PAYLOAD_LENGTH + 1)}`, /limit/],
+  [
+    "an overlong payload",
+    `{"type":"result","id":"a"}\n${"x".repeat(MAX_PAYLOAD_LENGTH + 1)}`,
+    /limit/,
+  ],
 ];
 
 for (const [why, text, message] of rejected) {

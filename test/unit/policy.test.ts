@@ -30,7 +30,8 @@ for (const [pattern, name, expected] of cases) {
 }
 
 test("matches() agrees with the same pattern as a regular expression", () => {
-  const letters = (alphabet: string) => fc.string({ unit: fc.constantFrom(...alphabet), maxLength: 8 });
+  const letters = (alphabet: string) =>
+    fc.string({ unit: fc.constantFrom(...alphabet), maxLength: 8 });
   fc.assert(fc.property(letters("ab*?"), letters("ab"), (pattern, name) => {
     const regex = new RegExp(`^${pattern.replaceAll("*", ".*").replaceAll("?", ".")}$`);
     assert.equal(matches(pattern, name), regex.test(name));

@@ -4,18 +4,25 @@
  *
  * @module
  */
+import type { Reply } from "../../src/call.ts";
+import type { Clock } from "../../src/clock.ts";
 import { GatewayError, toRpcError } from "../../src/errors.ts";
 import { decodeOffer, type Offer } from "../../src/mcp/offer.ts";
 import { CLOSE } from "../../src/tunnel/close.ts";
 import { decodeFrame, encodeFrame, type Frame, type HeaderOf } from "../../src/tunnel/frame.ts";
+import { DEAD_MS } from "../../src/tunnel/heartbeat.ts";
 import type { Wire } from "../../src/tunnel/wire.ts";
-import type { Reply } from "../../src/call.ts";
+
+/** Milliseconds between two looks at whether a runner that owes answers still gives signs of life. */
+const WATCH_MS = 5_000;
 
 /** What a runner said of itself in `hello`. */
 export type RunnerInfo = HeaderOf<"hello">["runner"];
 
 /** What a link tells its home. */
 export interface LinkEvents {
+  /** The runner was silent for DEAD_MS while somebody waited for it. */
+  readonly silent: () => void;
   /** The runner has put a new offer in place of its old one. */
   readonly offered: (offer: Offer, payload: string) => void;
 }
@@ -26,6 +33,7 @@ export interface LinkOptions {
   /** Id of the tunnel token that opened it. */
   readonly token: string;
   readonly wire: Wire;
+  readonly clock: Clock;
 }
 
 /** One open tunnel connection. */
@@ -40,13 +48,30 @@ export class RunnerLink {
   readonly #wire: Wire;
   readonly #events: LinkEvents;
   readonly #waiting = new Map<string, Reply>();
+  readonly #clock: Clock;
+  #heardAt: number;
+  /** Runs only while somebody waits, so that a Durable Object without calls may sleep. */
+  #stopWatch: (() => void) | undefined;
 
-  constructor({ hello, token, wire }: LinkOptions, events: LinkEvents) {
+  constructor({ hello, token, wire, clock }: LinkOptions, events: LinkEvents) {
     this.runner = hello.runner;
     this.maxCalls = hello.maxCalls;
     this.token = token;
     this.#wire = wire;
     this.#events = events;
+    this.#clock = clock;
+    this.#heardAt = clock.now();
+  }
+
+  /** Whether the runner has been silent for so long that it counts as gone. */
+  get silent(): boolean {
+    const heardAt = Math.max(this.#heardAt, this.#wire.heardAt?.() ?? 0);
+    return this.#clock.now() - heardAt >= DEAD_MS;
+  }
+
+  /** The runner has given a sign of life. */
+  heard(): void {
+    this.#heardAt = this.#clock.now();
   }
 
   /** Calls that this runner has not answered yet. */
@@ -61,6 +86,7 @@ export class RunnerLink {
    */
   call(header: HeaderOf<"call">, params: string, reply: Reply): (reason: string) => void {
     this.#waiting.set(header.id, reply);
+    this.#stopWatch ??= this.#watch();
     this.#wire.send(encodeFrame(header, params));
     return (reason) => {
       if (!this.#waiting.delete(header.id)) return;
@@ -70,6 +96,7 @@ export class RunnerLink {
 
   /** Takes one text message of the runner; a broken one closes the tunnel. */
   receive(text: string): void {
+    this.heard();
     try {
       const frame = decodeFrame(text);
       if (frame === undefined) this.ignoredFrames++;
@@ -108,6 +135,15 @@ export class RunnerLink {
     }
   }
 
+  #watch(): () => void {
+    return this.#clock.after(WATCH_MS, () => {
+      this.#stopWatch = undefined;
+      if (this.#waiting.size === 0) return;
+      if (this.silent) this.#events.silent();
+      else this.#stopWatch = this.#watch();
+    });
+  }
+
   #end(id: string): Reply | undefined {
     const reply = this.#waiting.get(id);
     this.#waiting.delete(id);
@@ -120,6 +156,7 @@ export class RunnerLink {
 
   /** The connection is gone: every call that waits ends with `runner_lost`. */
   lost(): void {
+    this.#stopWatch?.();
     const replies = [...this.#waiting.values()];
     this.#waiting.clear();
     const error = JSON.stringify(toRpcError(

@@ -20,6 +20,9 @@ import { RunnerLink } from "./link.ts";
 import { mayHave } from "./listing.ts";
 import { RunnerRecords } from "./records.ts";
 
+/** Milliseconds that an open socket has for its hello. */
+const HELLO_DEADLINE_MS = 10_000;
+
 /** How to take over a socket. */
 export interface AttachOptions {
   /** Id of the tunnel token that opened it. */
@@ -44,22 +47,32 @@ export class Runners {
   /** Takes a runner's open socket, whose first message must be its hello. */
   attach(wire: Wire, { token, greeted, restored }: AttachOptions): WireEvents {
     let link = restored && this.#adopt(restored, token, wire);
+    const cancelHello = restored === undefined
+      ? this.#context.clock.after(
+        HELLO_DEADLINE_MS,
+        () => wire.close(CLOSE.protocol, "No hello in time"),
+      )
+      : () => {};
     return {
       message: (text) => {
-        if (text === PING) wire.send(PONG);
-        else if (link !== undefined) link.receive(text);
+        if (text === PING) {
+          link?.heard();
+          wire.send(PONG);
+        } else if (link !== undefined) link.receive(text);
         else {
           const hello = readHello(text);
           if (hello === undefined) {
             wire.close(CLOSE.protocol, "Expected hello as the first frame");
             return;
           }
+          cancelHello();
           link = this.#adopt(hello, token, wire);
           this.#welcome(link, wire);
           greeted?.(hello);
         }
       },
       closed: () => {
+        cancelHello();
         if (link !== undefined) this.#drop(link);
       },
     };
@@ -82,6 +95,10 @@ export class Runners {
     const records = await this.#records.all();
     let best: RunnerLink | undefined;
     for (const [id, link] of this.#links) {
+      if (link.silent) {
+        this.#giveUp(link);
+        continue;
+      }
       const offer = records.get(id)?.offer;
       if (link.draining || offer === undefined || !mayHave(offer, name)) continue;
       if (best === undefined || link.inFlight < best.inFlight) best = link;
@@ -110,7 +127,8 @@ export class Runners {
   #adopt(hello: HeaderOf<"hello">, token: string, wire: Wire): RunnerLink {
     const { id, machine } = hello.runner;
     const old = this.#links.get(id);
-    const link = new RunnerLink({ hello, token, wire }, {
+    const link = new RunnerLink({ hello, token, wire, clock: this.#context.clock }, {
+      silent: () => this.#giveUp(link),
       offered: (offer, text) => void this.#records.remember(id, machine, { offer, text }),
     });
     this.#links.set(id, link);
@@ -133,6 +151,12 @@ export class Runners {
     }));
     void this.#records.remember(runner.id, runner.machine);
     log("info", "Runner connected", { tunnel, machine: runner.machine, version: runner.version });
+  }
+
+  /** Drops a runner that gives no sign of life, without waiting for its socket to find out. */
+  #giveUp(link: RunnerLink): void {
+    link.close(CLOSE.silent, "The runner was silent for too long");
+    this.#drop(link);
   }
 
   #drop(link: RunnerLink): void {

@@ -142,7 +142,7 @@ export class TunnelHome {
     const { socket, response } = acceptSocket(this.#state, SUBPROTOCOL);
     const greeted = (hello: HeaderOf<"hello">): void =>
       socket.serializeAttachment({ token, tunnel, hello });
-    this.#sockets.set(socket, home.runners.attach(wireOf(socket), { token, greeted }));
+    this.#sockets.set(socket, home.runners.attach(this.#wireOf(socket), { token, greeted }));
     return response;
   }
 
@@ -156,26 +156,28 @@ export class TunnelHome {
     }
     const { token, tunnel, hello } = parsed.output;
     const restored = hello as HeaderOf<"hello">;
-    const events = this.#homeOf(tunnel).runners.attach(wireOf(socket), { token, restored });
+    const events = this.#homeOf(tunnel).runners.attach(this.#wireOf(socket), { token, restored });
     this.#sockets.set(socket, events);
   }
-}
 
-function wireOf(socket: ObjectSocket): Wire {
-  return {
-    send: (text) => {
-      try {
-        socket.send(text);
-      } catch {
-        // The socket is closing: its close event ends what was in flight.
-      }
-    },
-    close: (code, reason) => {
-      try {
-        socket.close(code, reason);
-      } catch {
-        // Already closed.
-      }
-    },
-  };
+  #wireOf(socket: ObjectSocket): Wire {
+    return {
+      send: (text) => {
+        try {
+          socket.send(text);
+        } catch {
+          // The socket is closing: its close event ends what was in flight.
+        }
+      },
+      close: (code, reason) => {
+        try {
+          socket.close(code, reason);
+        } catch {
+          // Already closed.
+        }
+      },
+      // The platform answers heartbeats by itself and only notes when.
+      heardAt: () => this.#state.getWebSocketAutoResponseTimestamp(socket)?.getTime(),
+    };
+  }
 }

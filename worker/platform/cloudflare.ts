@@ -21,6 +21,7 @@ export interface ObjectState {
   acceptWebSocket(socket: ObjectSocket): void;
   getWebSockets(): ObjectSocket[];
   setWebSocketAutoResponse(pair: unknown): void;
+  getWebSocketAutoResponseTimestamp(socket: ObjectSocket): Date | null;
 }
 
 /** A namespace binding: one object for each name. */

@@ -1,0 +1,169 @@
+/**
+ * One open connection to the worker, from hello to its end: hands calls to the gateway and its
+ * answers back. tunnel.ts makes one for each successful dial.
+ *
+ * @module
+ */
+import type { Clock } from "../../src/clock.ts";
+import { GatewayError, toRpcError } from "../../src/errors.ts";
+import { type Log, printable } from "../../src/log.ts";
+import { encodeOffer, type Offer } from "../../src/mcp/offer.ts";
+import { CLOSE } from "../../src/tunnel/close.ts";
+import { decodeFrame, encodeFrame, type Frame, type HeaderOf } from "../../src/tunnel/frame.ts";
+import { DEAD_MS, Heartbeat, PING, PONG } from "../../src/tunnel/heartbeat.ts";
+import type { Wire, WireEvents } from "../../src/tunnel/wire.ts";
+import type { Gateway } from "../gateway/gateway.ts";
+
+/** Milliseconds for the worker's welcome. */
+const WELCOME_DEADLINE_MS = 10_000;
+
+/** Bounds of the heartbeat that a worker may ask for, in milliseconds. */
+const MIN_HEARTBEAT_MS = 1_000;
+const MAX_HEARTBEAT_MS = DEAD_MS / 2;
+
+/** What a connection needs of the runner. */
+export interface ConnectionContext {
+  readonly hello: HeaderOf<"hello">;
+  readonly gateway: Gateway;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called when the worker has welcomed the runner: offers can be sent from here on. */
+  readonly welcomed: (tunnel: string) => void;
+  /** Called once, with the close code; the wire may still be closing then. */
+  readonly ended: (code: number) => void;
+}
+
+/** A connection to the worker. */
+export class Connection {
+  /** What the socket must tell this connection. */
+  readonly events: WireEvents;
+  readonly #context: ConnectionContext;
+  readonly #wire: Wire;
+  readonly #cancelWelcome: () => void;
+  #heartbeat: Heartbeat | undefined;
+  #maxPayload = 0;
+  #revision = 0;
+  #over = false;
+
+  constructor(wire: Wire, context: ConnectionContext) {
+    this.#wire = wire;
+    this.#context = context;
+    this.events = {
+      message: (text) => this.#message(text),
+      closed: (code) => this.#end(code),
+    };
+    this.#cancelWelcome = context.clock.after(
+      WELCOME_DEADLINE_MS,
+      () => this.close(CLOSE.protocol, "No welcome in time"),
+    );
+    wire.send(encodeFrame(context.hello));
+  }
+
+  /** Sends what the runner offers, in place of what it offered before. */
+  offer(offer: Offer): void {
+    const payload = encodeOffer(offer);
+    if (payload.length > this.#maxPayload) {
+      this.#context.log(
+        "error",
+        `The allowed tools have ${payload.length} characters of description, the worker takes ` +
+          `${this.#maxPayload}: allow fewer`,
+      );
+      return;
+    }
+    this.#wire.send(encodeFrame({ type: "offer", revision: ++this.#revision }, payload));
+  }
+
+  /** Tells the worker to send no more calls; those in flight go on. */
+  drain(deadlineMs: number): void {
+    this.#wire.send(encodeFrame({ type: "drain", reason: "The runner is stopping", deadlineMs }));
+  }
+
+  /** Ends the connection, without waiting for the peer to take part. */
+  close(code: number, reason: string): void {
+    this.#wire.close(code, reason);
+    this.#end(code);
+  }
+
+  #message(text: string): void {
+    if (this.#over) return;
+    this.#heartbeat?.heard();
+    if (text === PONG) return;
+    try {
+      const frame = decodeFrame(text);
+      if (frame !== undefined) this.#take(frame);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      this.#context.log("error", "The worker has broken the protocol of the tunnel", {
+        error: printable(error.message),
+      });
+      this.close(CLOSE.protocol, "Cannot read frame");
+    }
+  }
+
+  #take({ header, payload }: Frame): void {
+    switch (header.type) {
+      case "welcome":
+        this.#welcome(header);
+        return;
+      case "call":
+        this.#call(header, payload);
+        return;
+      case "cancel":
+        this.#context.gateway.cancel(header.id, header.reason);
+        return;
+      case "drain":
+        // The worker is about to close; the runner dials again when it has.
+        return;
+      default:
+        throw new GatewayError(
+          "tunnel_protocol",
+          `Cannot take frame: ${header.type} is a runner's`,
+        );
+    }
+  }
+
+  #welcome({ heartbeatMs, maxPayload, tunnel }: HeaderOf<"welcome">): void {
+    this.#cancelWelcome();
+    this.#maxPayload = maxPayload;
+    const everyMs = Math.min(Math.max(heartbeatMs, MIN_HEARTBEAT_MS), MAX_HEARTBEAT_MS);
+    this.#heartbeat ??= new Heartbeat(this.#context.clock, { everyMs, deadMs: DEAD_MS }, {
+      beat: () => this.#wire.send(PING),
+      dead: () => this.close(CLOSE.silent, "The worker was silent for too long"),
+    });
+    this.#context.welcomed(tunnel);
+  }
+
+  #call({ type: _, ...call }: HeaderOf<"call">, params: string): void {
+    const { id } = call;
+    const wire = this.#wire;
+    this.#context.gateway.call({ ...call, params }, {
+      accepted: () => wire.send(encodeFrame({ type: "accepted", id })),
+      note: (note) => wire.send(encodeFrame({ type: "note", id }, note)),
+      result: (result) => {
+        if (result.length <= this.#maxPayload) {
+          wire.send(encodeFrame({ type: "result", id }, result));
+        } else {
+          const error = JSON.stringify(toRpcError(this.#tooLarge(result.length)));
+          wire.send(encodeFrame({ type: "error", id }, error));
+        }
+      },
+      error: (error) => wire.send(encodeFrame({ type: "error", id }, error)),
+    });
+  }
+
+  #tooLarge(length: number): GatewayError {
+    return new GatewayError(
+      "result_too_large",
+      `The tool ran, but its result has ${length} characters and the limit is ${this.#maxPayload}`,
+    );
+  }
+
+  #end(code: number): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#heartbeat?.stop();
+    this.#cancelWelcome();
+    this.#context.gateway.cancelAll("The tunnel was lost");
+    this.#context.ended(code);
+  }
+}
