@@ -1,0 +1,124 @@
+import { readFile, stat } from "node:fs/promises";
+import { posix, win32 } from "node:path";
+import { GatewayError } from "../../src/errors.ts";
+import { printable } from "../../src/log.ts";
+import type { ToolRules } from "../../src/policy/allowlist.ts";
+import { type BindMachine, thisMachine } from "../docker/bind.ts";
+import { homeDirectory } from "../local/home.ts";
+import { checkData } from "./check.ts";
+import { readDocument } from "./document.ts";
+import type { Limits } from "./limits.ts";
+import { formatPath, problemsError } from "./problem.ts";
+import type { ServerSource } from "./source.ts";
+import type { Volume } from "./volume.ts";
+
+export type { Limits, ServerSource, Volume };
+
+/** One MCP server, as the user wants it to run. */
+export interface ServerConfig {
+  /** 1 to 32 of a to z, 0 to 9 and `-`; unique in a configuration. */
+  readonly name: string;
+  readonly source: ServerSource;
+  /** Appended to the command of the image. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly volumes: readonly Volume[];
+  /** Absent in the file: nothing is allowed. */
+  readonly tools: ToolRules;
+  readonly limits: Limits;
+}
+
+/** A configuration file that holds nothing wrong. */
+export interface Config {
+  /** Absolute path of the file. */
+  readonly path: string;
+  /** In the order of the file. */
+  readonly servers: readonly ServerConfig[];
+}
+
+/** Largest accepted file. A configuration of a hundred servers has a fiftieth of it. */
+const MAX_CONFIG_BYTES = 1024 * 1024;
+
+const EXAMPLE = `version: 1
+servers:
+  everything: { source: "npm:@modelcontextprotocol/server-everything@2026.8.31", args: [stdio], tools: { allow: [echo] } }`;
+
+/** Where a configuration lies and on what machine. */
+export interface ConfigPlace {
+  /** The file as the user named it, for messages. */
+  readonly file: string;
+  /** Folder that a relative `file` is in, absolute. */
+  readonly cwd: string;
+  readonly machine: BindMachine;
+}
+
+/**
+ * Reads a configuration file of this machine; a relative `file` is one of the working directory.
+ *
+ * @throws {GatewayError} `config_invalid`: the file cannot be read, or the list of all that is wrong in it.
+ */
+export async function loadConfig(file: string): Promise<Config> {
+  const text = await readText(file);
+  const machine = thisMachine(undefined);
+  const ours = [...machine.ours, homeDirectory()];
+  return await parseConfig(text, { file, cwd: process.cwd(), machine: { ...machine, ours } });
+}
+
+/**
+ * Reads the text of a configuration file. Looks at nothing but its arguments.
+ *
+ * @throws {GatewayError} `config_invalid` with one line `file:line:col path: text` for each problem.
+ */
+export async function parseConfig(
+  text: string,
+  { file, cwd, machine }: ConfigPlace,
+): Promise<Config> {
+  const { resolve, dirname } = machine.platform === "win32" ? win32 : posix;
+  const path = resolve(cwd, file);
+  const document = await readDocument(text);
+  if (document.problems.length > 0) throw problemsError({ file, text }, document.problems);
+  if (document.data === null || document.data === undefined) {
+    throw new GatewayError(
+      "config_invalid",
+      `Cannot use ${printable(file)}: it is empty, write for example\n${EXAMPLE}`,
+    );
+  }
+  const checked = checkData(document.data, { ...machine, directory: dirname(path) });
+  if ("config" in checked) {
+    const servers = Object.entries(checked.config.servers);
+    return { path, servers: servers.map(([name, server]) => ({ name, ...server })) };
+  }
+  const problems = checked.findings.map(({ path: keys, atKey, message }) => ({
+    offset: document.offsetOf(keys, atKey ? "key" : "value"),
+    subject: formatPath(keys),
+    text: message,
+  }));
+  throw problemsError({ file, text }, problems);
+}
+
+async function readText(file: string): Promise<string> {
+  const refuse = (why: string, cause?: unknown) =>
+    new GatewayError("config_invalid", `Cannot read ${printable(file)}: ${why}`, { cause });
+  try {
+    const facts = await stat(file);
+    if (facts.isDirectory()) throw refuse("it is a folder, name the file in it");
+    if (!facts.isFile()) throw refuse("it is not a regular file, copy its text into one");
+    if (facts.size > MAX_CONFIG_BYTES) {
+      throw refuse(`it has ${facts.size} bytes, at most ${MAX_CONFIG_BYTES} are allowed`);
+    }
+    const bytes = await readFile(file);
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    if (error instanceof GatewayError) throw error;
+    if (error instanceof TypeError) throw refuse("it is not UTF-8, save it as UTF-8", error);
+    switch ((error as NodeJS.ErrnoException).code) {
+      case "ENOENT":
+        throw refuse(`there is no such file, make one with these lines\n${EXAMPLE}`, error);
+      case "EACCES":
+      case "EPERM":
+        throw refuse("this user may not read it, give the permission or name another", error);
+      default:
+        throw refuse(`the system answers ${(error as NodeJS.ErrnoException).code}`, error);
+    }
+  }
+}

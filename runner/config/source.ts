@@ -1,0 +1,94 @@
+import { GatewayError } from "../../src/errors.ts";
+import { quote } from "./problem.ts";
+
+/** Where the program of a server comes from: an image as it is, or an npm package put into a local image. */
+export type ServerSource =
+  | { readonly kind: "image"; readonly reference: string }
+  | { readonly kind: "npm"; readonly package: string; readonly version?: string };
+
+const GRAMMAR = "npm:<package>[@version] or image:<reference>";
+
+const MAX_REFERENCE_LENGTH = 512;
+
+/** The limit of the npm registry. */
+const MAX_PACKAGE_LENGTH = 214;
+
+// The grammar of image references. Its parts cannot match the same text in two ways, so that the time
+// stays linear.
+const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?$/;
+const PART = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
+const NAME = new RegExp(
+  `^${PART}(?:/${PART})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`,
+);
+
+// A name never begins with "-": package managers would read it as an option.
+const PACKAGE = /^(?:@[a-z0-9][a-z0-9._~-]*\/)?[a-z0-9][a-z0-9._~-]*$/;
+
+const VERSION = /^\d{1,16}\.\d{1,16}\.\d{1,16}(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?$/;
+
+/**
+ * Reads the `source` of a server.
+ *
+ * @throws {GatewayError} `config_invalid`; the message says what is wrong and what is allowed.
+ */
+export function parseSource(text: string): ServerSource {
+  const colon = text.indexOf(":");
+  const scheme = colon < 0 ? "" : text.slice(0, colon);
+  const rest = text.slice(colon + 1);
+  switch (scheme) {
+    case "image":
+      return { kind: "image", reference: parseReference(rest) };
+    case "npm":
+      return parsePackage(rest);
+    case "":
+      throw refused(`${quote(text)} does not say where the server comes from, write ${GRAMMAR}`);
+    default:
+      throw refused(`${quote(text)} has the unknown scheme ${quote(scheme)}, write ${GRAMMAR}`);
+  }
+}
+
+function parseReference(reference: string): string {
+  if (isReference(reference)) return reference;
+  if (isReference(reference.toLowerCase())) {
+    throw refused(
+      `${quote(reference)} has capital letters, write the name of an image in small ones`,
+    );
+  }
+  throw refused(
+    `${quote(reference)} is not an image, write image:[host/]name[:tag][@sha256:…]`,
+  );
+}
+
+function isReference(text: string): boolean {
+  if (text.length > MAX_REFERENCE_LENGTH) return false;
+  const slash = text.indexOf("/");
+  const first = text.slice(0, Math.max(slash, 0));
+  // As the engine reads it: a first part is a host when it cannot be the name of an account.
+  const hasHost = first === "localhost" || /[.:]/.test(first);
+  return hasHost ? HOST.test(first) && NAME.test(text.slice(slash + 1)) : NAME.test(text);
+}
+
+function parsePackage(text: string): ServerSource {
+  // The first "@" of a scoped name belongs to the scope.
+  const at = text.indexOf("@", 1);
+  const name = at < 0 ? text : text.slice(0, at);
+  if (name.length > MAX_PACKAGE_LENGTH || !PACKAGE.test(name)) {
+    throw refused(
+      `${quote(name)} is not the name of an npm package, write npm:name or npm:@scope/name`,
+    );
+  }
+  if (at < 0) return { kind: "npm", package: name };
+  const version = text.slice(at + 1);
+  if (!VERSION.test(version)) {
+    throw refused(
+      `${
+        quote(version)
+      } is not an exact version, write one such as @1.2.3 or leave it out for the newest`,
+    );
+  }
+  return { kind: "npm", package: name, version };
+}
+
+function refused(message: string): GatewayError {
+  return new GatewayError("config_invalid", message);
+}
