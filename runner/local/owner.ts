@@ -1,0 +1,114 @@
+/**
+ * Which runners of this state directory live. A runner listens on a socket for as long as it runs, and the
+ * kernel closes it however the process ends: no process ids, which are used again, and no heartbeat files.
+ *
+ *     claimOwner → <home>/<owner>.sock → connect works: alive · refused: dead · no file: not ours to judge
+ *
+ * @module
+ */
+import { randomUUID } from "node:crypto";
+import { chmod, readdir, rename, rm } from "node:fs/promises";
+import { connect, createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { withSocketPath } from "./socket-path.ts";
+
+/** Form of an owner id. Ids also come from labels in the engine, which anybody who may use it can set. */
+const OWNER_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** A listening process answers a connection at once, or the kernel does for it. */
+const CONNECT_MS = 2_000;
+
+/** This process as the owner of what it makes in the engine. */
+export interface Owner {
+  /** UUID, new for each run. */
+  readonly id: string;
+  /**
+   * Ends the claim. Call it when nothing of this owner is left in the engine; if something is, let the
+   * process end instead, and the next runner finds the owner dead and removes what it left.
+   */
+  close(): Promise<void>;
+}
+
+/** Makes this process an owner, alive until it ends. */
+export async function claimOwner(home: string): Promise<Owner> {
+  const id = randomUUID();
+  const server = createServer((socket) => socket.destroy());
+  if (process.platform === "win32") {
+    await listen(server, pipeOf(id));
+  } else {
+    // Under another name first: a socket is refused until it listens, and would look dead.
+    const early = `${id}.new`;
+    await withSocketPath(home, early, (path) => listen(server, path));
+    await chmod(join(home, early), 0o600);
+    await rename(join(home, early), join(home, `${id}.sock`));
+  }
+  // An owner must not keep its process from ending.
+  server.unref();
+  return {
+    id,
+    async close() {
+      await new Promise((resolve) => server.close(resolve));
+      await rm(join(home, `${id}.sock`), { force: true });
+    },
+  };
+}
+
+/**
+ * Whether the runner with this owner id may live. False only for a runner of this state directory that has
+ * certainly ended, or an id that no runner has: what belongs to the runner of another user, or of another
+ * state directory, is not ours to remove.
+ */
+export async function isAlive(home: string, owner: string): Promise<boolean> {
+  if (!OWNER_ID.test(owner)) return false;
+  // A pipe is known to the whole machine and ends with its process: one that is missing is dead.
+  if (process.platform === "win32") return await reach(pipeOf(owner)) !== "ENOENT";
+  const failure = await withSocketPath(home, `${owner}.sock`, reach);
+  return failure !== "ECONNREFUSED" && failure !== "ENOTSOCK";
+}
+
+/**
+ * Removes the socket files of runners that have ended. Only after their containers were removed: without
+ * its file an owner can no longer be found dead.
+ *
+ * @returns How many were removed.
+ */
+export async function forgetDeadOwners(home: string): Promise<number> {
+  const owners = (await readdir(home))
+    .filter((name) => name.endsWith(".sock"))
+    .map((name) => name.slice(0, -".sock".length))
+    .filter((name) => OWNER_ID.test(name));
+  const removed = await Promise.all(owners.map(async (owner) => {
+    if (await isAlive(home, owner)) return 0;
+    await rm(join(home, `${owner}.sock`), { force: true });
+    return 1;
+  }));
+  return removed.reduce<number>((sum, one) => sum + one, 0);
+}
+
+function pipeOf(owner: string): string {
+  return `\\\\.\\pipe\\mcp-runner-${owner}`;
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+/** Connects and hangs up. Resolves with the system's name of the failure, undefined when there is none. */
+async function reach(path: string): Promise<string | undefined> {
+  return await new Promise((resolve) => {
+    const socket = connect(path);
+    const settle = (failure: string | undefined) => {
+      socket.destroy();
+      resolve(failure);
+    };
+    socket.setTimeout(CONNECT_MS, () => settle("ETIMEDOUT"));
+    socket.once("connect", () => settle(undefined));
+    socket.once("error", ({ code }: NodeJS.ErrnoException) => settle(code ?? "EIO"));
+  });
+}
