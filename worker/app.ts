@@ -11,7 +11,7 @@ import { VERSION } from "../src/version.ts";
 import { accessRoutes } from "./front/access-routes.ts";
 import { authenticateClient, authenticateRunner, type FindGrant } from "./front/authenticate.ts";
 import { MAX_BODY_BYTES, readBody } from "./front/body.ts";
-import { checkOrigin, type OriginPolicy } from "./front/origin.ts";
+import { checkOrigin, corsHeaders, type OriginPolicy } from "./front/origin.ts";
 import { checkUpgrade } from "./front/tunnel.ts";
 import type { Hub, Upgrade } from "./hub/hub.ts";
 import type { Store } from "./store/store.ts";
@@ -42,6 +42,10 @@ export function createApp(context: AppContext): Hono<{ Bindings: AppBindings }> 
   app.use(async (c, next) => {
     checkOrigin(c.req.raw, origins);
     await next();
+    if (c.req.raw.headers.has("origin")) {
+      const cors = corsHeaders(c.req.raw, origins);
+      for (const [name, value] of Object.entries(cors)) c.header(name, value);
+    }
   });
 
   app.get("/", (c) => c.text(`mcp-runner ${VERSION}: the MCP endpoint is /mcp\n`));
@@ -62,6 +66,7 @@ export function createApp(context: AppContext): Hono<{ Bindings: AppBindings }> 
       signal: request.signal,
     });
   });
+  app.options("/mcp", (c) => c.body(null, 204));
   app.all("/mcp", () => {
     throw new GatewayError("method_not_allowed", "Cannot serve this HTTP method: send POST");
   });

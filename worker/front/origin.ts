@@ -39,6 +39,30 @@ export function checkOrigin(request: Request, { hosts, origins }: OriginPolicy):
   );
 }
 
+/** Headers of answers that a page of another origin must be able to read. */
+const EXPOSED = "Mcp-Session-Id, WWW-Authenticate, MCP-Protocol-Version";
+
+/**
+ * The CORS headers for a request of an allowed page (Fetch standard §3.3); none for anything else,
+ * so that no other page can read an answer.
+ */
+export function corsHeaders(
+  { headers }: Request,
+  { origins }: OriginPolicy,
+): Readonly<Record<string, string>> {
+  const origin = headers.get("origin");
+  if (origin === null || !origins.has(origin)) return {};
+  return {
+    "access-control-allow-origin": origin,
+    "access-control-allow-methods": "POST, DELETE",
+    // Echoed, as `Mcp-Param-*` headers can have any name.
+    "access-control-allow-headers": headers.get("access-control-request-headers") ?? "",
+    "access-control-expose-headers": EXPOSED,
+    "access-control-max-age": "600",
+    "vary": "Origin",
+  };
+}
+
 /**
  * The policy that the environment asks for: MCP_RUNNER_URL is the worker's public URL,
  * MCP_RUNNER_ORIGINS a list of web origins, divided by commas.
