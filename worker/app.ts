@@ -20,7 +20,10 @@ import type { Store } from "./store/store.ts";
 export interface AppContext {
   readonly hub: Hub;
   readonly store: Store;
+  /** For clients; may be a moment old, so that a call need not ask the store. */
   readonly findGrant: FindGrant;
+  /** For runners and owners; never old, as a connection outlives the answer. */
+  readonly findGrantNow: FindGrant;
   readonly origins: OriginPolicy;
   readonly log: Log;
   readonly now: () => number;
@@ -36,7 +39,7 @@ export const DEFAULT_TUNNEL = "default";
 
 /** The worker as a Hono app over its parts. */
 export function createApp(context: AppContext): Hono<{ Bindings: AppBindings }> {
-  const { hub, findGrant, origins, log } = context;
+  const { hub, findGrant, findGrantNow, origins, log } = context;
   const app = new Hono<{ Bindings: AppBindings }>();
 
   app.use(async (c, next) => {
@@ -72,7 +75,7 @@ export function createApp(context: AppContext): Hono<{ Bindings: AppBindings }> 
   });
 
   app.get("/tunnel", async (c) => {
-    const { token, tunnel } = await authenticateRunner(c.req.raw, findGrant);
+    const { token, tunnel } = await authenticateRunner(c.req.raw, findGrantNow);
     checkUpgrade(c.req.raw.headers);
     return hub.connect(tunnel, c.req.raw, { token, upgrade: c.env.upgrade });
   });

@@ -51,6 +51,7 @@ function create(env: CloudflareEnv, store: Store): Hono<{ Bindings: AppBindings 
     store,
     hub: objectHub(env.TUNNELS),
     findGrant: grantFinder(store),
+    findGrantNow: grantFinder(store, { cacheMs: 0 }),
     origins: originPolicy(
       { MCP_RUNNER_URL: env.MCP_RUNNER_URL, MCP_RUNNER_ORIGINS: env.MCP_RUNNER_ORIGINS },
       "platform",

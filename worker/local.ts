@@ -41,6 +41,7 @@ export function createLocalWorker({ storePath, log, env }: LocalWorkerOptions): 
     log,
     now: () => clock.now(),
     findGrant: grantFinder(store),
+    findGrantNow: grantFinder(store, { cacheMs: 0 }),
     origins: originPolicy(env, "loopback"),
   });
   return { app, hub, store };

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -44,17 +45,15 @@ export async function startWorker(
   options: WorkerOptions = {},
 ): Promise<Worker> {
   const folder = options.folder ?? await mkdtemp(join(tmpdir(), "mcp-runner-worker-"));
+  const again = existsSync(join(folder, "worker.db"));
   const clean = async (): Promise<void> => {
     if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
   };
   const started = runtime === "workerd"
     ? await onWorkerd(folder)
     : await onProgram(runtime, folder, options);
-  const code = await started.printed(JOIN_CODE, 20_000).catch((error: unknown) => {
-    // A store of an earlier start has its runner already: nothing is printed then.
-    if (options.folder !== undefined) return undefined;
-    throw error;
-  });
+  // A store of an earlier start has its runner already: no code is printed then.
+  const code = again ? undefined : await started.printed(JOIN_CODE, 20_000);
   const stop = async (): Promise<void> => {
     await started.stop();
     await clean();

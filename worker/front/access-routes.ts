@@ -19,7 +19,7 @@ const MAX_BODY_BYTES = 16 * 1024;
 
 /** `POST /join` and `/api/tokens`; the bodies are those of src/access-api.ts. */
 export function accessRoutes(context: AppContext): Hono {
-  const { hub, store, findGrant, now, log } = context;
+  const { hub, store, findGrantNow, now, log } = context;
   const app = new Hono();
 
   app.post("/join", async (c) => {
@@ -30,20 +30,20 @@ export function accessRoutes(context: AppContext): Hono {
   });
 
   app.delete("/join", async (c) => {
-    const { token, tunnel } = await authenticateRunner(c.req.raw, findGrant);
+    const { token, tunnel } = await authenticateRunner(c.req.raw, findGrantNow);
     await revokeToken(store, token, now);
     await hub.revoke(tunnel, token);
     return c.json({ ok: true });
   });
 
   app.get("/api/tokens", async (c) => {
-    const { tunnel } = await authenticateRunner(c.req.raw, findGrant);
+    const { tunnel } = await authenticateRunner(c.req.raw, findGrantNow);
     const tokens = await listTokens(store);
     return c.json({ tokens: tokens.filter((token) => token.tunnel === tunnel) });
   });
 
   app.post("/api/tokens", async (c) => {
-    const { tunnel } = await authenticateRunner(c.req.raw, findGrant);
+    const { tunnel } = await authenticateRunner(c.req.raw, findGrantNow);
     const { name, tools, expiresAt } = await readJson(c.req.raw, createTokenRequest);
     const { bearer, token } = await createClientToken(store, {
       tunnel,
@@ -56,7 +56,7 @@ export function accessRoutes(context: AppContext): Hono {
   });
 
   app.delete("/api/tokens/:id", async (c) => {
-    const { tunnel } = await authenticateRunner(c.req.raw, findGrant);
+    const { tunnel } = await authenticateRunner(c.req.raw, findGrantNow);
     const id = c.req.param("id");
     const known = await listTokens(store);
     if (!known.some((token) => token.id === id && token.tunnel === tunnel)) throw unknownToken();

@@ -25,6 +25,11 @@ export interface Readiness {
 export function readinessProbe(runners: Runners, clock: Clock): () => Promise<Readiness> {
   let last: { readonly at: number; readonly outcome: Promise<Readiness> } | undefined;
   return () => {
+    // That nobody is there costs no runner anything to find out, so it is never an old answer.
+    if (runners.any() === undefined) {
+      last = undefined;
+      return Promise.resolve({ ready: false, reason: "No runner is connected" });
+    }
     if (last === undefined || clock.now() - last.at > TTL_MS) {
       last = { at: clock.now(), outcome: ask(runners, clock) };
     }
@@ -33,11 +38,12 @@ export function readinessProbe(runners: Runners, clock: Clock): () => Promise<Re
 }
 
 function ask(runners: Runners, clock: Clock): Promise<Readiness> {
-  const link = runners.any();
-  if (link === undefined) {
-    return Promise.resolve({ ready: false, reason: "No runner is connected" });
-  }
   return new Promise((resolve) => {
+    const link = runners.any();
+    if (link === undefined) {
+      resolve({ ready: false, reason: "No runner is connected" });
+      return;
+    }
     const withdraw = link.call(
       {
         type: "call",
