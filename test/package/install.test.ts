@@ -15,6 +15,12 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import * as v from "valibot";
 import { installedNode } from "../../scripts/install.mjs";
+import { postModern } from "../support/mcp.ts";
+import { probeImage } from "../support/probe-image.ts";
+import { probeConfig } from "../support/probe-server.ts";
+import { startProgram } from "../support/program.ts";
+import { createMachine } from "../support/runner.ts";
+import { startWorker } from "../support/worker.ts";
 
 const run = promisify(execFile);
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -113,6 +119,24 @@ for (const [name, bin] of nodes) {
 
   test(`npx mcp-runner --help shows how to connect on ${name}`, options, async () => {
     assert.match(await npx(bin, "--help"), /^ *connect /m);
+  });
+
+  test(`the installed mcp-runner connects and serves calls on ${name}`, options, async () => {
+    assert.ok(bin !== undefined);
+    await using worker = await startWorker("node");
+    await using machine = await createMachine(probeConfig(await probeImage(), { packed: "well" }));
+    // What npx runs, without npx in between: npm keeps some signals to itself.
+    await using program = startProgram(
+      join(folder, "node_modules/.bin/mcp-runner"),
+      ["connect", worker.origin, "--code", worker.joinCode],
+      { cwd: machine.folder, env: { ...environment(bin), MCP_RUNNER_HOME: machine.home } },
+    );
+    await program.printed(/^Ready/m);
+    const endpoint = { origin: worker.origin, token: await machine.createToken("*") };
+    const params = { name: "packed__echo", arguments: { from: name } };
+    const answer = await postModern(endpoint, "tools/call", { params });
+    assert.match(await answer.text(), new RegExp(name));
+    assert.equal(await program.stop("SIGTERM"), 0);
   });
 }
 
