@@ -1,0 +1,232 @@
+/**
+ * A running container and its standard streams. Made by container.ts.
+ *
+ *     socket → Demultiplexer → LineSplitter → onLine, onStderr, onGarbage
+ *     stop: end of stdin → grace → SIGTERM → SIGTERM_MS → socket closed → removed by force
+ *
+ * The socket is read always and never paused: an engine whose attach socket nobody reads hangs on `kill`
+ * (moby/moby#41827). For the same reason it is destroyed before the container is killed.
+ *
+ * @module
+ */
+import type { Duplex } from "node:stream";
+import { GatewayError } from "../../src/errors.ts";
+import type { Exit, StdioContainer } from "./container.ts";
+import { ByteBudget } from "./budget.ts";
+import { removeContainer } from "./create.ts";
+import { unlessRefused, withDeadline } from "./deadline.ts";
+import { Demultiplexer } from "./demultiplexer.ts";
+import type { Engine } from "./engine.ts";
+import type { ExitWatch } from "./exit.ts";
+import { LineSplitter } from "./lines.ts";
+import { Outlet } from "./outlet.ts";
+import { within } from "./within.ts";
+
+/** Longest line of stdout unless the attachment says otherwise, in bytes. */
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
+
+const MAX_STDERR_LINE_BYTES = 8 * 1024;
+
+const MAX_STDERR_BYTES_PER_SECOND = 1024 * 1024;
+
+/** Input that a server may leave unread before more is refused, in bytes. */
+const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
+
+/** How long a server may leave input unread before it is given up, in milliseconds. */
+const STALLED_MS = 60_000;
+
+/** How long the engine may take to send SIGTERM, and then the server to end, in milliseconds. */
+const SIGTERM_MS = 1_000;
+
+/** How long output and end of a container may lie apart, in milliseconds. */
+const DRAIN_MS = 2_000;
+
+/** What is attached to, and how. */
+export interface Attachment {
+  readonly id: string;
+  readonly warnings: readonly string[];
+  readonly socket: Duplex;
+  readonly watch: ExitWatch;
+  /** Longest line of stdout, in bytes. */
+  readonly maxLineBytes?: number | undefined;
+}
+
+/** One container, from the attach on; see the module. */
+export class AttachedContainer implements StdioContainer {
+  readonly id: string;
+  readonly warnings: readonly string[];
+  readonly exited: Promise<Exit>;
+  readonly #engine: Engine;
+  readonly #socket: Duplex;
+  readonly #watch: ExitWatch;
+  readonly #lines = new Outlet<string>();
+  readonly #garbage = new Outlet<number>();
+  readonly #stderr = new Outlet<string>();
+  readonly #splitters: Readonly<Record<"stdout" | "stderr", LineSplitter>>;
+  readonly #stderrBudget = new ByteBudget(MAX_STDERR_BYTES_PER_SECOND);
+  readonly #socketClosed: Promise<void>;
+  #reason: Exit["reason"] | undefined;
+  #stalled: NodeJS.Timeout | undefined;
+
+  constructor(engine: Engine, attachment: Attachment) {
+    const { id, warnings, socket, watch, maxLineBytes = MAX_LINE_BYTES } = attachment;
+    this.id = id;
+    this.warnings = warnings;
+    this.#engine = engine;
+    this.#socket = socket;
+    this.#watch = watch;
+    this.#splitters = {
+      stdout: new LineSplitter({
+        maxBytes: maxLineBytes,
+        tooLong: "refuse",
+        onLine: (line) => this.#lines.push(line),
+        onGarbage: (bytes) => this.#garbage.push(bytes),
+      }),
+      stderr: new LineSplitter({
+        maxBytes: MAX_STDERR_LINE_BYTES,
+        tooLong: "cut",
+        onLine: (line) => this.#stderr.push(line),
+      }),
+    };
+    this.#socketClosed = new Promise((resolve) => socket.once("close", () => resolve()));
+    this.#read();
+    this.exited = this.#end();
+  }
+
+  write(line: string): void {
+    if (line.includes("\n")) {
+      throw new RangeError("Cannot write to the server: the line has a newline");
+    }
+    if (this.#reason !== undefined || !this.#socket.writable) {
+      throw new GatewayError(
+        "server_failed",
+        "Cannot write to the server: its container has ended",
+      );
+    }
+    if (this.#socket.writableLength > MAX_UNREAD_BYTES) {
+      throw new GatewayError(
+        "overloaded",
+        "Cannot write to the server: it does not read its input",
+      );
+    }
+    if (!this.#socket.write(`${line}\n`)) {
+      this.#stalled ??= setTimeout(() => this.#kill("stalled"), STALLED_MS);
+    }
+  }
+
+  onLine(listener: (line: string) => void): void {
+    this.#lines.listen(listener);
+  }
+
+  onGarbage(listener: (bytes: number) => void): void {
+    this.#garbage.listen(listener);
+  }
+
+  onStderr(listener: (line: string) => void): void {
+    this.#stderr.listen(listener);
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.#reason ??= "closed";
+    if (graceMs > 0) {
+      this.#socket.end();
+      if (await this.#endsWithin(graceMs)) return;
+      await this.#terminate();
+      if (await this.#endsWithin(SIGTERM_MS)) return;
+    }
+    await this.#remove();
+    await this.exited;
+  }
+
+  #read(): void {
+    const demultiplexer = new Demultiplexer((output, payload) => {
+      if (output === "stderr") this.#readStderr(payload);
+      else if (!this.#splitters.stdout.push(payload)) this.#kill("overflow");
+    });
+    this.#socket.on("data", (chunk: Uint8Array) => {
+      try {
+        demultiplexer.push(chunk);
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error;
+        this.#kill("lost");
+      }
+    });
+    this.#socket.on("drain", () => {
+      clearTimeout(this.#stalled);
+      this.#stalled = undefined;
+    });
+    // "close" follows, where it is dealt with.
+    this.#socket.on("error", () => {});
+    this.#socket.on("close", () => void this.#afterOutput());
+  }
+
+  #readStderr(payload: Uint8Array): void {
+    switch (this.#stderrBudget.take(payload.length)) {
+      case "pass":
+        this.#splitters.stderr.push(payload);
+        break;
+      case "full":
+        this.#splitters.stderr.end();
+        this.#stderr.push("(more on stderr in this second was dropped)");
+        break;
+      case "drop":
+        break;
+    }
+  }
+
+  /** A server that has closed its output, or an engine that has gone: nothing will come any more. */
+  async #afterOutput(): Promise<void> {
+    if (!(await within(DRAIN_MS, this.#watch.ended))) this.#kill("lost");
+  }
+
+  async #end(): Promise<Exit> {
+    const { code, oomKilled, ended, removed } = await this.#watch.gone;
+    clearTimeout(this.#stalled);
+    await within(DRAIN_MS, this.#socketClosed);
+    this.#socket.destroy();
+    this.#splitters.stdout.end();
+    this.#splitters.stderr.end();
+    this.#reason ??= ended ? "exit" : "lost";
+    // If only the connection broke, nothing may stay behind; else the reaper of the next start sees to it.
+    if (!removed) void removeContainer(this.#engine, this.id).catch(() => {});
+    return { code, oomKilled, reason: this.#reason };
+  }
+
+  /** Ends the container now, because of `reason`. */
+  #kill(reason: Exit["reason"]): void {
+    this.#reason ??= reason;
+    void this.#remove();
+  }
+
+  async #remove(): Promise<void> {
+    this.#socket.destroy();
+    try {
+      await removeContainer(this.#engine, this.id);
+    } catch {
+      // The engine hangs or is gone: stop waiting for it; the reaper of the next start removes the rest.
+      this.#watch.close();
+    }
+  }
+
+  async #terminate(): Promise<void> {
+    const container = this.#engine.docker.getContainer(this.id);
+    try {
+      // 404 and 409: it has ended meanwhile.
+      await unlessRefused(
+        [404, 409],
+        () =>
+          withDeadline(
+            "stop a container",
+            SIGTERM_MS,
+            (abortSignal) => container.kill({ signal: "SIGTERM", abortSignal }),
+          ),
+      );
+    } catch {
+      // The removal by force that follows does not depend on it.
+    }
+  }
+
+  #endsWithin(ms: number): Promise<boolean> {
+    return within(ms, this.#watch.gone);
+  }
+}

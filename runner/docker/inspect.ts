@@ -1,0 +1,45 @@
+/**
+ * What the engine knows about an image. Called by create.ts before a container, and by runner/image.
+ *
+ * @module
+ */
+import * as v from "valibot";
+import { isRefusal, QUICK_MS, withDeadline } from "./deadline.ts";
+import { dial } from "./dial.ts";
+import type { Engine } from "./engine.ts";
+
+const strings = v.nullish(v.array(v.string()), []);
+
+const imageAnswer = v.object({
+  Id: v.string(),
+  Architecture: v.string(),
+  Config: v.object({
+    User: v.nullish(v.string(), ""),
+    Env: strings,
+    Volumes: v.nullish(v.record(v.string(), v.unknown()), {}),
+    Entrypoint: strings,
+    Cmd: strings,
+  }),
+});
+
+/** The part of an image's description that we use; the image's author wrote it. */
+export type ImageFacts = v.InferOutput<typeof imageAnswer>;
+
+/** Describes the image with this tag or id, or answers `undefined` if the engine does not have it. */
+export async function inspectImage(
+  { docker }: Engine,
+  reference: string,
+): Promise<ImageFacts | undefined> {
+  const path = `/images/${encodeURI(reference)}/json`;
+  try {
+    const answer = await withDeadline(
+      "look at an image",
+      QUICK_MS,
+      (abortSignal) => dial(docker, { method: "GET", path, abortSignal }),
+    );
+    return v.parse(imageAnswer, answer);
+  } catch (error) {
+    if (isRefusal(error, 404)) return undefined;
+    throw error;
+  }
+}

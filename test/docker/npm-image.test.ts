@@ -1,0 +1,306 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { after, test } from "node:test";
+import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+import { pack } from "tar-fs";
+import * as v from "valibot";
+import type { ServerSource } from "../../runner/config/source.ts";
+import { startContainer } from "../../runner/docker/container.ts";
+import { IMAGE_LABEL } from "../../runner/docker/label.ts";
+import { inspectImage } from "../../runner/docker/inspect.ts";
+import { ensureImage } from "../../runner/image/image.ts";
+import { findLocalImage, recipe } from "../../runner/image/local-image.ts";
+import { linesOf, useEngine, withImage } from "../support/engine.ts";
+
+const { docker, skip } = await useEngine();
+const story = (name: string, run: () => Promise<void>) =>
+  void test(name, { skip, timeout: 300_000 }, run);
+
+const silent = () => {};
+const EVERYTHING = {
+  kind: "npm",
+  package: "@modelcontextprotocol/server-everything",
+  version: "2026.8.31",
+} as const;
+
+/** Packages of a registry on loopback: files by package name; each has version 1.0.0. */
+const PACKAGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "mcp-runner-echo": {
+    "package.json": JSON.stringify({
+      name: "mcp-runner-echo",
+      version: "1.0.0",
+      bin: { echo: "cli.js" },
+      scripts: { postinstall: "node -e \"fs.writeFileSync('ran', '')\"" },
+      dependencies: { "mcp-runner-dependency": "1.0.0" },
+    }),
+    "cli.js": `#!/usr/bin/env -S node --no-warnings
+const ran = require("node:fs").existsSync(__dirname + "/ran");
+const { execArgv, argv } = process;
+console.log(JSON.stringify({ ran, execArgv, args: argv.slice(2), said: require("mcp-runner-dependency") }));
+process.stdin.resume();`,
+  },
+  "mcp-runner-dependency": {
+    "package.json": '{"name":"mcp-runner-dependency","version":"1.0.0"}',
+    "index.js": 'module.exports = "hello"',
+  },
+  "mcp-runner-shell": {
+    "package.json": '{"name":"mcp-runner-shell","version":"1.0.0","bin":"run.sh"}',
+    "run.sh": "#!/bin/bash\n",
+  },
+  "mcp-runner-library": {
+    "package.json": '{"name":"mcp-runner-library","version":"1.0.0"}',
+  },
+};
+
+const folder = await mkdtemp(join(tmpdir(), "mcp-runner-npm-test-"));
+const tarballs = new Map(
+  await Promise.all(
+    Object.entries(PACKAGES).map(async ([name, files]) =>
+      [name, await tarball(name, files)] as const
+    ),
+  ),
+);
+const packageJson = v.pipe(v.string(), v.parseJson(), v.record(v.string(), v.unknown()));
+const server = createServer(({ url = "" }, response) => {
+  const [, name = "", file] = decodeURIComponent(url).split("/");
+  const files = PACKAGES[name];
+  if (files === undefined) return void response.writeHead(404).end("{}");
+  if (file !== undefined) return void response.end(tarballs.get(name));
+  const manifest = v.parse(packageJson, files["package.json"]);
+  const dist = { tarball: `http://127.0.0.1:${port}/${name}/1.0.0.tgz` };
+  const body = {
+    name,
+    "dist-tags": { latest: "1.0.0" },
+    versions: { "1.0.0": { ...manifest, dist } },
+  };
+  response.setHeader("content-type", "application/json");
+  response.end(JSON.stringify(body));
+});
+server.listen(0, "127.0.0.1");
+await once(server, "listening");
+const { port } = server.address() as AddressInfo;
+after(async () => {
+  server.close();
+  server.closeAllConnections();
+  await rm(folder, { recursive: true });
+});
+
+async function tarball(name: string, files: Readonly<Record<string, string>>): Promise<Buffer> {
+  const home = join(folder, name);
+  await mkdir(join(home, "package"), { recursive: true });
+  for (const [file, text] of Object.entries(files)) {
+    await writeFile(join(home, "package", file), text);
+  }
+  return gzipSync(await buffer(Readable.from(pack(home))));
+}
+
+/** Runs `use` with these variables in the environment of npm. */
+async function withEnv(
+  changes: Readonly<Record<string, string>>,
+  use: () => Promise<void>,
+): Promise<void> {
+  const before = { ...process.env };
+  Object.assign(process.env, changes);
+  try {
+    await use();
+  } finally {
+    for (const name of Object.keys(changes)) delete process.env[name];
+    Object.assign(process.env, before);
+  }
+}
+
+/** npm as it is for this test: our packages, and a cache of its own. */
+const withRegistry = (use: () => Promise<void>) =>
+  withEnv({
+    npm_config_registry: `http://127.0.0.1:${port}/`,
+    npm_config_cache: join(folder, "cache"),
+  }, use);
+
+/** Nothing that an installation could work with. */
+const withoutNpm = (use: () => Promise<void>) =>
+  withEnv({ npm_config_registry: "http://127.0.0.1:1/", PATH: "", npm_execpath: "" }, use);
+
+story("a published server runs from its package and answers initialize", async () => {
+  const { image, command } = await ensureImage(docker.engine, EVERYTHING, silent);
+  assert.match(
+    image,
+    /^mcp-runner\/npm-modelcontextprotocol-server-everything:2026\.8\.31-[0-9a-f]{12}$/,
+  );
+  const spec = await docker.scriptSpec("", { image, command: [...command, "stdio"] });
+  const container = await startContainer(docker.engine, spec);
+  const next = linesOf((listener) => container.onLine(listener));
+  const params = {
+    protocolVersion: "2025-11-25",
+    capabilities: {},
+    clientInfo: { name: "test", version: "1.0.0" },
+  };
+  container.write(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params }));
+  assert.partialDeepStrictEqual(JSON.parse(await next()), {
+    id: 1,
+    result: { protocolVersion: "2025-11-25", serverInfo: { name: "mcp-servers/everything" } },
+  });
+  await container.stop(5_000);
+  assert.equal((await container.exited).code, 0);
+});
+
+story(
+  "the second start of a package needs neither npm nor a network, and says nothing",
+  async () => {
+    const first = await ensureImage(docker.engine, EVERYTHING, silent);
+    await withoutNpm(async () => {
+      const again = await ensureImage(
+        docker.engine,
+        EVERYTHING,
+        () => assert.fail("It works again"),
+      );
+      assert.deepEqual(again, first);
+    });
+  },
+);
+
+story("a package of the newest version is installed without running its scripts", async () => {
+  const source = { kind: "npm", package: "mcp-runner-echo" } as const;
+  const told: string[] = [];
+  let image = "";
+  await withRegistry(async () => {
+    ({ image } = await ensureImage(docker.engine, source, (line) => told.push(line)));
+  });
+  try {
+    assert.match(image, /^mcp-runner\/npm-mcp-runner-echo:1\.0\.0-/);
+    assert.deepEqual(told.slice(-2), [
+      "Installing npm package mcp-runner-echo",
+      "Making an image of mcp-runner-echo@1.0.0",
+    ]);
+    const container = await startContainer(
+      docker.engine,
+      await docker.scriptSpec("", { image, command: ["one", "two"] }),
+    );
+    const line = await linesOf((listener) => container.onLine(listener))();
+    assert.deepEqual(JSON.parse(line), {
+      ran: false,
+      execArgv: ["--no-warnings"],
+      args: ["one", "two"],
+      said: "hello",
+    });
+    await container.stop(5_000);
+  } finally {
+    await docker.engine.docker.getImage(image).remove();
+  }
+});
+
+/** What `ensureImage` answers in a process of its own. */
+async function inAnotherProcess(source: ServerSource): Promise<unknown> {
+  const from = (path: string) => JSON.stringify(new URL(`../../runner/${path}`, import.meta.url));
+  const program = `
+    import { connectEngine } from ${from("docker/engine.ts")};
+    import { ensureImage } from ${from("image/image.ts")};
+    const ready = await ensureImage(await connectEngine(), ${JSON.stringify(source)}, () => {});
+    console.log(JSON.stringify(ready));
+  `;
+  const args = ["--input-type=module", "-e", program];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  return JSON.parse(stdout);
+}
+
+story("runners that make the same image at once all get it, and it is there once", async () => {
+  const source = { kind: "npm", package: "mcp-runner-echo", version: "1.0.0" } as const;
+  await withRegistry(async () => {
+    const others = [1, 2].map(() => inAnotherProcess(source));
+    const mine = await ensureImage(docker.engine, source, silent);
+    assert.deepEqual(await Promise.all(others), [mine, mine]);
+    const filters = { label: [`${IMAGE_LABEL}=${mine.image.split("-").at(-1)}`] };
+    const images = await docker.engine.docker.listImages({ filters });
+    await docker.engine.docker.getImage(mine.image).remove();
+    assert.deepEqual(images.map(({ RepoTags }) => RepoTags), [[mine.image]]);
+  });
+});
+
+story("an image that only claims to be ours by its label is not used", async () => {
+  const claimed = recipe("npm-claimed", "test");
+  const label = `LABEL ${IMAGE_LABEL}=${claimed.hash}`;
+  await withImage(docker.engine, ["FROM scratch", label], async (id) => {
+    const image = docker.engine.docker.getImage(id);
+    await image.tag({ repo: "someone/npm-claimed", tag: "1" });
+    assert.equal(await findLocalImage(docker.engine, claimed), undefined);
+    await image.tag({ repo: "mcp-runner/npm-claimed", tag: "1" });
+    assert.deepEqual(await findLocalImage(docker.engine, claimed), {
+      id,
+      tag: "mcp-runner/npm-claimed:1",
+    });
+  });
+  assert.equal(await inspectImage(docker.engine, "mcp-runner/npm-claimed:1"), undefined);
+});
+
+const failures: [why: string, name: string, version: string | undefined, message: RegExp][] = [
+  [
+    "that does not exist",
+    "mcp-runner-none",
+    undefined,
+    /"mcp-runner-none": npm's registry has no such package/,
+  ],
+  [
+    "without that version",
+    "mcp-runner-echo",
+    "9.9.9",
+    /"mcp-runner-echo@9\.9\.9": there is no such version/,
+  ],
+  [
+    "that is a library",
+    "mcp-runner-library",
+    undefined,
+    /it has no program to start, it is a library/,
+  ],
+  [
+    "for another program",
+    "mcp-runner-shell",
+    undefined,
+    /needs "\/bin\/bash", and only Node is there/,
+  ],
+];
+for (const [why, name, version, message] of failures) {
+  story(`ensureImage() refuses a package ${why} in one line`, async () => {
+    const source = {
+      kind: "npm",
+      package: name,
+      ...(version === undefined ? {} : { version }),
+    } as const;
+    await withRegistry(() =>
+      assert.rejects(ensureImage(docker.engine, source, silent), {
+        name: "GatewayError",
+        code: "image_missing",
+        message,
+      })
+    );
+  });
+}
+
+story("ensureImage() says that npm's registry cannot be reached", async () => {
+  const source = { kind: "npm", package: "mcp-runner-none", version: "1.0.0" } as const;
+  await withEnv(
+    { npm_config_registry: "http://127.0.0.1:1/" },
+    () =>
+      assert.rejects(ensureImage(docker.engine, source, silent), {
+        code: "image_missing",
+        message: /registry cannot be reached \(ECONNREFUSED\), check the network$/,
+      }),
+  );
+});
+
+story("ensureImage() says that npm is missing", async () => {
+  const source = { kind: "npm", package: "mcp-runner-none", version: "1.0.0" } as const;
+  await withoutNpm(() =>
+    assert.rejects(ensureImage(docker.engine, source, silent), {
+      code: "image_missing",
+      message: /npm is not on PATH, install Node\.js with npm/,
+    })
+  );
+});
