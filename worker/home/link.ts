@@ -89,7 +89,7 @@ export class RunnerLink {
     this.#stopWatch ??= this.#watch();
     this.#wire.send(encodeFrame(header, params));
     return (reason) => {
-      if (!this.#waiting.delete(header.id)) return;
+      if (this.#end(header.id) === undefined) return;
       this.#wire.send(encodeFrame({ type: "cancel", id: header.id, reason }));
     };
   }
@@ -147,6 +147,10 @@ export class RunnerLink {
   #end(id: string): Reply | undefined {
     const reply = this.#waiting.get(id);
     this.#waiting.delete(id);
+    if (this.#waiting.size === 0) {
+      this.#stopWatch?.();
+      this.#stopWatch = undefined;
+    }
     return reply;
   }
 

@@ -38,6 +38,8 @@ const TUNNEL_HEADER = "mcp-runner-tunnel";
 const readinessSchema = v.object({ ready: v.boolean(), reason: v.string() });
 const attachment = v.object({ token: v.string(), tunnel: v.string(), hello: v.unknown() });
 
+const log = jsonLog((line) => console.log(line));
+
 /** A hub over the namespace of `TunnelHome`. */
 export function objectHub(namespace: ObjectNamespace): Hub {
   const home = (tunnel: string): Fetcher => namespace.get(namespace.idFromName(tunnel));
@@ -83,7 +85,9 @@ export class TunnelHome {
   constructor(state: ObjectState) {
     this.#state = state;
     autoRespond(state, PING, PONG);
-    for (const socket of state.getWebSockets()) this.#restore(socket);
+    const sockets = state.getWebSockets();
+    for (const socket of sockets) this.#restore(socket);
+    if (sockets.length > 0) log("debug", "A home has woken", { connections: sockets.length });
   }
 
   async fetch(request: Request): Promise<Response> {
@@ -133,7 +137,7 @@ export class TunnelHome {
       tunnel,
       store: durableObjectStore(this.#state.storage),
       clock: systemClock,
-      log: jsonLog((line) => console.log(line)),
+      log,
     });
     return this.#home;
   }
