@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -32,11 +33,15 @@ const EVERYTHING = {
   version: "2026.8.31",
 } as const;
 
+/** Sets the images of this run apart from those of another on the same engine. */
+const RUN = randomUUID().slice(0, 8);
+const ECHO = `mcp-runner-echo-${RUN}`;
+
 /** Packages of a registry on loopback: files by package name; each has version 1.0.0. */
 const PACKAGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  "mcp-runner-echo": {
+  [ECHO]: {
     "package.json": JSON.stringify({
-      name: "mcp-runner-echo",
+      name: ECHO,
       version: "1.0.0",
       bin: { echo: "cli.js" },
       scripts: { postinstall: "node -e \"fs.writeFileSync('ran', '')\"" },
@@ -168,17 +173,17 @@ story(
 );
 
 story("a package of the newest version is installed without running its scripts", async () => {
-  const source = { kind: "npm", package: "mcp-runner-echo" } as const;
+  const source = { kind: "npm", package: ECHO } as const;
   const told: string[] = [];
   let image = "";
   await withRegistry(async () => {
     ({ image } = await ensureImage(docker.engine, source, (line) => told.push(line)));
   });
   try {
-    assert.match(image, /^mcp-runner\/npm-mcp-runner-echo:1\.0\.0-/);
+    assert.ok(image.startsWith(`mcp-runner/npm-${ECHO}:1.0.0-`), image);
     assert.deepEqual(told.slice(-2), [
-      "Installing npm package mcp-runner-echo",
-      "Making an image of mcp-runner-echo@1.0.0",
+      `Installing npm package ${ECHO}`,
+      `Making an image of ${ECHO}@1.0.0`,
     ]);
     const container = await startContainer(
       docker.engine,
@@ -212,7 +217,7 @@ async function inAnotherProcess(source: ServerSource): Promise<unknown> {
 }
 
 story("runners that make the same image at once all get it, and it is there once", async () => {
-  const source = { kind: "npm", package: "mcp-runner-echo", version: "1.0.0" } as const;
+  const source = { kind: "npm", package: ECHO, version: "1.0.0" } as const;
   await withRegistry(async () => {
     const others = [1, 2].map(() => inAnotherProcess(source));
     const mine = await ensureImage(docker.engine, source, silent);
@@ -225,19 +230,19 @@ story("runners that make the same image at once all get it, and it is there once
 });
 
 story("an image that only claims to be ours by its label is not used", async () => {
-  const claimed = recipe("npm-claimed", "test");
+  const claimed = recipe(`npm-claimed-${RUN}`, RUN);
   const label = `LABEL ${IMAGE_LABEL}=${claimed.hash}`;
   await withImage(docker.engine, ["FROM scratch", label], async (id) => {
     const image = docker.engine.docker.getImage(id);
-    await image.tag({ repo: "someone/npm-claimed", tag: "1" });
+    await image.tag({ repo: `someone/npm-claimed-${RUN}`, tag: "1" });
     assert.equal(await findLocalImage(docker.engine, claimed), undefined);
-    await image.tag({ repo: "mcp-runner/npm-claimed", tag: "1" });
+    await image.tag({ repo: `mcp-runner/npm-claimed-${RUN}`, tag: "1" });
     assert.deepEqual(await findLocalImage(docker.engine, claimed), {
       id,
-      tag: "mcp-runner/npm-claimed:1",
+      tag: `mcp-runner/npm-claimed-${RUN}:1`,
     });
   });
-  assert.equal(await inspectImage(docker.engine, "mcp-runner/npm-claimed:1"), undefined);
+  assert.equal(await inspectImage(docker.engine, `mcp-runner/npm-claimed-${RUN}:1`), undefined);
 });
 
 const failures: [why: string, name: string, version: string | undefined, message: RegExp][] = [
@@ -249,9 +254,9 @@ const failures: [why: string, name: string, version: string | undefined, message
   ],
   [
     "without that version",
-    "mcp-runner-echo",
+    ECHO,
     "9.9.9",
-    /"mcp-runner-echo@9\.9\.9": there is no such version/,
+    /@9\.9\.9": there is no such version/,
   ],
   [
     "that is a library",
