@@ -42,18 +42,19 @@ export interface Serving {
 /** Starts serving. */
 export async function startServing(options: ServingOptions): Promise<Serving> {
   const { config, home, runnerId, dial, env, log } = options;
-  let tunnel: Tunnel | undefined;
+  const offering: { tunnel?: Tunnel } = {};
   const runner = await createRunner({
     config,
     home,
     env,
     clock: systemClock,
     log,
-    changed: () => tunnel?.offer(),
+    // Nothing changes before a server is started, which is after the tunnel was made.
+    changed: () => offering.tunnel?.offer(),
   });
   let welcomed: () => void = () => {};
   const welcome = new Promise<void>((resolve) => welcomed = resolve);
-  const opened = new Tunnel({
+  const tunnel = new Tunnel({
     dial,
     clock: systemClock,
     gateway: runner.gateway,
@@ -75,16 +76,16 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
       maxCalls: MAX_CALLS,
     },
   });
-  tunnel = opened;
+  offering.tunnel = tunnel;
   const started = runner.gateway.start().then(() => report(runner, log));
   return {
     runner,
-    ready: Promise.all([started, Promise.race([welcome, opened.ended])]).then(() => {}),
-    ended: opened.ended,
+    ready: Promise.all([started, Promise.race([welcome, tunnel.ended])]).then(() => {}),
+    ended: tunnel.ended,
     stop: async () => {
-      opened.drain(DRAIN_MS);
+      tunnel.drain(DRAIN_MS);
       await runner.gateway.idle(DRAIN_MS);
-      opened.close();
+      tunnel.close();
       await runner.stop();
     },
   };

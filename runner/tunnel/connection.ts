@@ -133,10 +133,10 @@ export class Connection {
     this.#context.welcomed(tunnel);
   }
 
-  #call({ type: _, ...call }: HeaderOf<"call">, params: string): void {
-    const { id } = call;
+  #call(header: HeaderOf<"call">, params: string): void {
+    const { id } = header;
     const wire = this.#wire;
-    this.#context.gateway.call({ ...call, params }, {
+    this.#context.gateway.call({ ...header, params }, {
       accepted: () => wire.send(encodeFrame({ type: "accepted", id })),
       note: (note) => wire.send(encodeFrame({ type: "note", id }, note)),
       result: (result) => {

@@ -19,9 +19,14 @@ describe("the command line", () => {
   after(() => machine[Symbol.asyncDispose]());
 
   test("up --once makes one real call, prints it as JSON, and leaves nothing behind", async () => {
+    const tried = ["--try", "cli__echo", "--args", '{"n":1.0}'];
     const { code, stdout, output } = await machine.run(
-      ...["up", "--once", "--json", "--port", "0"],
-      ...["--try", "cli__echo", "--args", '{"n":1.0}'],
+      "up",
+      "--once",
+      "--json",
+      "--port",
+      "0",
+      ...tried,
     );
     assert.equal(code, 0, output);
     const said = JSON.parse(stdout) as {

@@ -37,11 +37,11 @@ describe("the four published servers of docs/examples/four-servers.yaml", () => 
   const clients: Array<[name: string, open: () => Promise<AnyClient>]> = [
     [
       "@modelcontextprotocol/client 2.x",
-      () => connectModern({ origin: worker.origin, token }) as Promise<AnyClient>,
+      () => connectModern({ origin: worker.origin, token }),
     ],
     [
       "@modelcontextprotocol/sdk 1.x",
-      () => connectLegacy({ origin: worker.origin, token }) as Promise<AnyClient>,
+      () => connectLegacy({ origin: worker.origin, token }),
     ],
   ];
 

@@ -28,9 +28,13 @@ export const listenNode: Listen = async ({ hostname, port, fetch }) => {
       throw new GatewayError("upgrade_required", "Cannot open a tunnel without an upgrade");
     },
   };
+  const answer = getRequestListener((request) => fetch(request, noUpgrade), {
+    // The embedded worker shares its process with a runner, whose globals are not ours to change.
+    overrideGlobalObjects: false,
+  });
   const server = createServer(
     { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
-    getRequestListener((request) => fetch(request, noUpgrade), { overrideGlobalObjects: false }),
+    (incoming, outgoing) => void answer(incoming, outgoing),
   );
   const sockets = new WebSocketServer({
     noServer: true,
