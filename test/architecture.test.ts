@@ -150,7 +150,8 @@ const rules: readonly Rule[] = [
     name: "only runner/tunnel and runner/local import undici",
     why: "it is the slowest package to load; what merely fetches uses the global fetch",
     check: (module) =>
-      ["runner/tunnel", "runner/local"].some((folder) => inFolder(folder, module))
+      !isShipped(module.path) ||
+        ["runner/tunnel", "runner/local"].some((folder) => inFolder(folder, module))
         ? []
         : targets(module, /^undici$/),
     broken: [file("runner/gateway/a.ts", `const { fetch } = await import("undici");`)],
@@ -366,7 +367,10 @@ function projectFiles(root: string): SourceFile[] {
     } catch {
       return []; // a folder that does not exist yet breaks no rule
     }
-    return names.filter((name) => /\.(ts|tsx|mjs)$/.test(name)).map((name) => ({
+    const ours = names.filter((name) =>
+      /\.(ts|tsx|mjs)$/.test(name) && !/(^|[\\/])node_modules[\\/]/.test(name)
+    );
+    return ours.map((name) => ({
       path: `${folder}/${name.replaceAll("\\", "/")}`,
       source: readFileSync(join(root, folder, name), "utf8"),
     }));

@@ -10,6 +10,7 @@
  * @module
  */
 import type { Duplex } from "node:stream";
+import { batchWrites } from "../../src/batch.ts";
 import { GatewayError } from "../../src/errors.ts";
 import type { Exit, StdioContainer } from "./container.ts";
 import { ByteBudget } from "./budget.ts";
@@ -65,6 +66,7 @@ export class AttachedContainer implements StdioContainer {
   readonly #splitters: Readonly<Record<"stdout" | "stderr", LineSplitter>>;
   readonly #stderrBudget = new ByteBudget(MAX_STDERR_BYTES_PER_SECOND);
   readonly #socketClosed: Promise<void>;
+  readonly #beforeWrite: () => void;
   #reason: Exit["reason"] | undefined;
   #stalled: NodeJS.Timeout | undefined;
 
@@ -88,6 +90,7 @@ export class AttachedContainer implements StdioContainer {
         onLine: (line) => this.#stderr.push(line),
       }),
     };
+    this.#beforeWrite = batchWrites(socket, setImmediate);
     this.#socketClosed = new Promise((resolve) => socket.once("close", () => resolve()));
     this.#read();
     this.exited = this.#end();
@@ -109,6 +112,7 @@ export class AttachedContainer implements StdioContainer {
         "Cannot write to the server: it does not read its input",
       );
     }
+    this.#beforeWrite();
     if (!this.#socket.write(`${line}\n`)) {
       this.#stalled ??= setTimeout(() => this.#kill("stalled"), STALLED_MS);
     }

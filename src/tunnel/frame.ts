@@ -97,8 +97,9 @@ export type Header = v.InferOutput<typeof header>;
 /** The header of one type of frame. */
 export type HeaderOf<Type extends Header["type"]> = Extract<Header, { type: Type }>;
 
-const KNOWN_TYPES: ReadonlySet<string> = new Set(
-  header.options.map((option) => option.entries.type.literal),
+/** The shape of each type by its name: a variant would try one after the other for every frame. */
+const shapes: ReadonlyMap<unknown, (typeof header.options)[number]> = new Map(
+  header.options.map((option) => [option.entries.type.literal, option]),
 );
 
 /** One message of the tunnel. */
@@ -132,9 +133,11 @@ export function decodeFrame(text: string): Frame | undefined {
     );
   }
   const value = parseHeader(head);
-  const parsed = v.safeParse(header, value, { abortEarly: true });
+  const type = typeOf(value);
+  const shape = shapes.get(type);
+  if (shape === undefined) return undefined;
+  const parsed = v.safeParse(shape, value, { abortEarly: true });
   if (parsed.success) return { header: parsed.output, payload };
-  if (isUnknownType(value)) return undefined;
   const [issue] = parsed.issues;
   const path = v.getDotPath(issue) ?? "header";
   throw new GatewayError("tunnel_protocol", `Cannot read frame: ${path}: ${issue.message}`);
@@ -148,7 +151,9 @@ function parseHeader(text: string): unknown {
   }
 }
 
-function isUnknownType(value: unknown): boolean {
-  return typeof value === "object" && value !== null && "type" in value &&
-    typeof value.type === "string" && !KNOWN_TYPES.has(value.type);
+function typeOf(value: unknown): string {
+  if (typeof value === "object" && value !== null && "type" in value) {
+    if (typeof value.type === "string") return value.type;
+  }
+  throw new GatewayError("tunnel_protocol", "Cannot read frame: type: missing or no string");
 }

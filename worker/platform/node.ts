@@ -9,6 +9,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
+import { batchWrites } from "../../src/batch.ts";
 import { GatewayError } from "../../src/errors.ts";
 import { MAX_MESSAGE_BYTES, SUBPROTOCOL } from "../../src/tunnel/frame.ts";
 import type { Wire, WireEvents } from "../../src/tunnel/wire.ts";
@@ -28,10 +29,9 @@ export const listenNode: Listen = async ({ hostname, port, fetch }) => {
       throw new GatewayError("upgrade_required", "Cannot open a tunnel without an upgrade");
     },
   };
-  const answer = getRequestListener((request) => fetch(request, noUpgrade), {
-    // The embedded worker shares its process with a runner, whose globals are not ours to change.
-    overrideGlobalObjects: false,
-  });
+  // The adapter's own Response, which it puts in place of the global one, spares a call a tenth of
+  // its time: Node's would make a stream of each answer only to read it back.
+  const answer = getRequestListener((request) => fetch(request, noUpgrade));
   const server = createServer(
     { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
     (incoming, outgoing) => void answer(incoming, outgoing),
@@ -45,7 +45,9 @@ export const listenNode: Listen = async ({ hostname, port, fetch }) => {
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", () => socket.destroy());
     answerUpgrade(request, socket, fetch).then((open) => {
-      if (open !== undefined) sockets.handleUpgrade(request, socket, head, (ws) => bind(ws, open));
+      if (open !== undefined) {
+        sockets.handleUpgrade(request, socket, head, (ws) => bind(ws, socket, open));
+      }
     }).catch(() => socket.destroy());
   });
   await listening(server, hostname, port);
@@ -102,10 +104,13 @@ async function refuse(socket: Duplex, response: Response): Promise<void> {
   socket.end(body);
 }
 
-function bind(ws: WebSocket, open: Open): void {
+function bind(ws: WebSocket, socket: Duplex, open: Open): void {
+  const beforeWrite = batchWrites(socket, setImmediate);
   const events = open({
     send: (text) => {
-      if (ws.readyState === WebSocket.OPEN) ws.send(text);
+      if (ws.readyState !== WebSocket.OPEN) return;
+      beforeWrite();
+      ws.send(text);
     },
     close: (code, reason) => ws.close(code, reason),
   });
