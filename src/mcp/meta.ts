@@ -6,6 +6,16 @@ export const RESERVED_PREFIX = "io.modelcontextprotocol/";
 
 const VERSION_KEY = `${RESERVED_PREFIX}protocolVersion`;
 const CAPABILITIES_KEY = `${RESERVED_PREFIX}clientCapabilities`;
+const LOG_LEVEL_KEY = `${RESERVED_PREFIX}logLevel`;
+
+/** Longest `_meta` that is read, in UTF-16 code units: it may carry icons, but no payload. */
+const MAX_META_LENGTH = 256 * 1024;
+
+/**
+ * Longest client capabilities, in UTF-16 code units as we write them: half of what the header of a
+ * frame may have, so that no client can make one that ends the tunnel.
+ */
+const MAX_CAPABILITIES_LENGTH = 32 * 1024;
 
 /** `_meta` key under which a modern result names the server. */
 export const SERVER_INFO_KEY = `${RESERVED_PREFIX}serverInfo`;
@@ -16,16 +26,47 @@ export interface RequestMeta {
   readonly clientCapabilities: Readonly<Record<string, unknown>>;
 }
 
+const capabilities = v.pipe(
+  v.unknown(),
+  v.check((value) => !Array.isArray(value)),
+  v.record(v.string(), v.unknown()),
+  v.check((value) => JSON.stringify(value).length <= MAX_CAPABILITIES_LENGTH),
+);
+
+/** Syslog's severities (RFC 5424 §6.2.1), as MCP names them. */
+const logLevel = v.picklist([
+  "debug",
+  "info",
+  "notice",
+  "warning",
+  "error",
+  "critical",
+  "alert",
+  "emergency",
+]);
+
 const requestMeta = v.object({
   [VERSION_KEY]: v.string(),
-  [CAPABILITIES_KEY]: v.record(v.string(), v.unknown()),
+  [CAPABILITIES_KEY]: capabilities,
+  [LOG_LEVEL_KEY]: v.exactOptional(logLevel),
 });
 
 const claim = v.object({ [VERSION_KEY]: v.unknown() });
 
-/** The `_meta` object from its JSON text; undefined when it is absent or no object. */
+/**
+ * The value of `_meta` from its JSON text; undefined when it is absent.
+ *
+ * @throws {GatewayError} `invalid_meta` for one that is too long to be looked at.
+ */
 export function parseMeta(raw: string | undefined): unknown {
-  return raw === undefined ? undefined : JSON.parse(raw);
+  if (raw === undefined) return undefined;
+  if (raw.length > MAX_META_LENGTH) {
+    throw new GatewayError(
+      "invalid_meta",
+      `Cannot read request: params._meta is longer than ${MAX_META_LENGTH} characters`,
+    );
+  }
+  return JSON.parse(raw);
 }
 
 /** Whether `_meta` claims to belong to a modern request: it has the version key, right or wrong. */
@@ -51,7 +92,7 @@ export function readRequestMeta(meta: unknown): RequestMeta {
     throw new GatewayError(
       "invalid_meta",
       `Cannot read request: params._meta needs "${VERSION_KEY}" (string) and ` +
-        `"${CAPABILITIES_KEY}" (object), "${key}" is missing or of another kind`,
+        `"${CAPABILITIES_KEY}" (object), "${key}" is missing, too long, or of another kind`,
     );
   }
   return {

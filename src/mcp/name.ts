@@ -3,6 +3,12 @@ import { GatewayError } from "../errors.ts";
 /** What a server may be called: no underscore, so that the first `__` always ends the name. */
 export const SERVER_NAME = /^[a-z0-9-]{1,32}$/;
 
+/**
+ * Longest name of a tool for clients, in UTF-16 code units: the 128 that MCP 2026-07-28 server/tools
+ * "Tool Names" grants the server's own, its server's, and room to spare. A longer one names nothing.
+ */
+export const MAX_TOOL_NAME_LENGTH = 256;
+
 const SEPARATOR = "__";
 
 /** A tool as its own server knows it. */

@@ -6,7 +6,7 @@
  */
 import * as v from "valibot";
 import { GatewayError } from "../errors.ts";
-import { SERVER_NAME } from "./name.ts";
+import { MAX_TOOL_NAME_LENGTH, SERVER_NAME } from "./name.ts";
 import { MAX_SERVER_DEPTH, type Outline, rawMember, scan, stringMember } from "./scan.ts";
 
 /** A tool that a runner offers. */
@@ -30,6 +30,9 @@ export interface Offer {
   readonly servers: readonly OfferedServer[];
 }
 
+/** Most members and elements that an offer may have down to those of its tools: some 20,000 tools. */
+const MAX_KEPT = 200_000;
+
 /** What a runner offers before it has said anything. */
 export const EMPTY_OFFER: Offer = { servers: [] };
 
@@ -48,12 +51,11 @@ export function encodeOffer(offer: Offer): string {
 /**
  * Reads the payload of an `offer` frame, which comes from a runner and is not trusted.
  *
- * @throws {GatewayError} when the text is not an offer; a single tool without a name is left out.
+ * @throws {GatewayError} when the text is not an offer; a single tool without a usable name is left out.
  */
 export function decodeOffer(text: string): Offer {
-  const root = scan(text, { keep: 5, maxDepth: MAX_SERVER_DEPTH });
-  const servers = root.members.get("servers")?.value.elements ?? [];
-  return { servers: servers.map((server) => decodeServer(text, server)) };
+  const root = scan(text, { keep: 5, maxDepth: MAX_SERVER_DEPTH, maxKept: MAX_KEPT });
+  return { servers: listMember(root, "servers").map((server) => decodeServer(text, server)) };
 }
 
 function decodeServer(text: string, outline: Outline): OfferedServer {
@@ -62,11 +64,18 @@ function decodeServer(text: string, outline: Outline): OfferedServer {
     throw new GatewayError("tunnel_protocol", "Cannot read offer: server without a valid name");
   }
   const tools: OfferedTool[] = [];
-  for (const tool of outline.members.get("tools")?.value.elements ?? []) {
+  for (const tool of listMember(outline, "tools")) {
     const toolName = stringMember(text, tool, "name");
-    if (toolName?.startsWith(`${name.output}__`)) {
+    if (toolName === undefined || toolName.length > MAX_TOOL_NAME_LENGTH) continue;
+    if (toolName.startsWith(`${name.output}__`)) {
       tools.push({ name: toolName, raw: text.slice(tool.start, tool.end) });
     }
   }
   return { name: name.output, listed: rawMember(text, outline, "listed") === "true", tools };
+}
+
+function listMember(outline: Outline, key: string): readonly Outline[] {
+  const value = outline.members.get(key)?.value;
+  if (value?.kind === "array") return value.elements;
+  throw new GatewayError("tunnel_protocol", `Cannot read offer: "${key}" is not a list`);
 }

@@ -22,8 +22,7 @@ export interface OriginPolicy {
  * @throws {GatewayError} `forbidden_host` or `forbidden_origin`.
  */
 export function checkOrigin(request: Request, { hosts, origins }: OriginPolicy): void {
-  const url = new URL(request.url);
-  const host = (request.headers.get("host") ?? url.host).toLowerCase();
+  const host = (request.headers.get("host") ?? new URL(request.url).host).toLowerCase();
   if (hosts !== undefined && !LOOPBACK.test(host) && !hosts.has(host)) {
     throw new GatewayError(
       "forbidden_host",

@@ -7,22 +7,15 @@
  */
 import type { Reply } from "../../src/call.ts";
 import type { Clock } from "../../src/clock.ts";
+import { EventStream, SSE_HEADERS } from "./event-stream.ts";
 
 /** Milliseconds within which an answer stays plain JSON. */
 export const QUICK_MS = 750;
 
-/**
- * Milliseconds between two comments on a silent stream. Proxies cut idle ones only from 60 s on, but
- * workerd notices that a client has left no sooner than at the next write (measured on 2026-10-23).
- */
-const KEEP_ALIVE_MS = 3_000;
+/** The status of requests whose client is gone; no standard has one, nginx's is the best known. */
+const CLIENT_LEFT = 499;
 
 const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
-const SSE_HEADERS = {
-  "content-type": "text/event-stream",
-  "cache-control": "no-store",
-  "x-accel-buffering": "no",
-};
 
 /** What shapes the answer. */
 export interface AnswerOptions {
@@ -74,7 +67,10 @@ export function startAnswer(options: AnswerOptions): Answer {
   let ended = false;
 
   const leave = (): void => {
-    if (end()) options.left();
+    if (!end()) return;
+    // Nobody reads it, but whoever serves the request waits for some response.
+    settle(new Response(null, { status: CLIENT_LEFT }));
+    options.left();
   };
   const openStream = (): EventStream => {
     stream = new EventStream(clock, leave);
@@ -107,63 +103,10 @@ export function startAnswer(options: AnswerOptions): Answer {
     reply: {
       accepted: () => {},
       note: (notification) => {
-        if (!ended && options.stream) (stream ?? openStream()).send(notification);
+        if (!ended && options.stream) (stream ?? openStream()).note(notification);
       },
       result: (result) => finish(`{"jsonrpc":"2.0","id":${id},"result":${result}}`),
       error: (error) => finish(`{"jsonrpc":"2.0","id":${id},"error":${error}}`),
     },
   };
-}
-
-/** A server-sent event stream (WHATWG HTML §9.2) of JSON-RPC messages. */
-class EventStream {
-  readonly body: ReadableStream<Uint8Array>;
-  readonly #encoder = new TextEncoder();
-  readonly #clock: Clock;
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  #cancelKeepAlive: () => void = () => {};
-
-  constructor(clock: Clock, left: () => void) {
-    this.#clock = clock;
-    this.body = new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        this.#controller = controller;
-      },
-      cancel: () => {
-        this.#close();
-        left();
-      },
-    });
-    this.#write(": open\n\n");
-    this.#keepAlive();
-  }
-
-  send(message: string): void {
-    // A line break inside the JSON text would end the field: each line becomes a field of its own.
-    const data = /[\r\n]/.test(message) ? message.split(/\r\n|\r|\n/).join("\ndata: ") : message;
-    this.#write(`event: message\ndata: ${data}\n\n`);
-  }
-
-  finish(message: string): void {
-    this.send(message);
-    const controller = this.#controller;
-    this.#close();
-    controller?.close();
-  }
-
-  #write(text: string): void {
-    this.#controller?.enqueue(this.#encoder.encode(text));
-  }
-
-  #keepAlive(): void {
-    this.#cancelKeepAlive = this.#clock.after(KEEP_ALIVE_MS, () => {
-      this.#write(": still here\n\n");
-      this.#keepAlive();
-    });
-  }
-
-  #close(): void {
-    this.#controller = undefined;
-    this.#cancelKeepAlive();
-  }
 }

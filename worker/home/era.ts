@@ -10,6 +10,7 @@ import {
   mirroredValue,
   NAME_HEADER,
   namedBy,
+  SESSION_HEADER,
   VERSION_HEADER,
 } from "../../src/mcp/header.ts";
 import {
@@ -19,7 +20,7 @@ import {
   readRequestMeta,
   type RequestMeta,
 } from "../../src/mcp/meta.ts";
-import { claimsModern, MODERN_REVISION } from "../../src/mcp/revisions.ts";
+import { claimsModern, isLegacyRevision, MODERN_REVISION } from "../../src/mcp/revisions.ts";
 import type { ClientMessage } from "./message.ts";
 
 /** A request's era, and what a modern one says of itself. */
@@ -51,6 +52,10 @@ export function eraOf(message: ClientMessage, headers: Headers): Era {
   }
   if (header !== null && claimed !== undefined && header.trim() !== claimed) {
     throw mismatch(VERSION_HEADER, "differs from params._meta");
+  }
+  // A claim may name the version of the session that it is part of; without one it is a modern form.
+  if (claimed !== undefined && isLegacyRevision(claimed) && headers.has(SESSION_HEADER)) {
+    return LEGACY;
   }
   const read = readRequestMeta(meta);
   requireServed(read.protocolVersion);

@@ -10,7 +10,7 @@
  */
 import { GatewayError, toGatewayError, toRpcError } from "../../src/errors.ts";
 import type { RequestMeta } from "../../src/mcp/meta.ts";
-import { unknownTool } from "../../src/mcp/name.ts";
+import { MAX_TOOL_NAME_LENGTH, unknownTool } from "../../src/mcp/name.ts";
 import type { OfferedTool } from "../../src/mcp/offer.ts";
 import { matchesAny } from "../../src/policy/pattern.ts";
 import type { Caller } from "../front/caller.ts";
@@ -37,8 +37,8 @@ export class Home {
   /** Whether a runner answers right now. */
   readonly readiness: () => Promise<Readiness>;
   readonly #context: HomeContext;
-  /** Calls of sessions by `<session id>\n<request id>`, for notifications/cancelled. */
-  readonly #cancels = new Map<string, () => void>();
+  /** Calls of sessions by session and request id, for notifications/cancelled. */
+  readonly #cancels = new Map<string, { cancel: () => void }>();
   #calls = 0;
 
   constructor(context: HomeContext) {
@@ -72,7 +72,7 @@ export class Home {
    * Sends a tools/call to a runner.
    *
    * @throws {GatewayError} what refuses the call before it leaves: `invalid_params`,
-   * `unknown_tool`, `runner_offline`, `overloaded`.
+   * `unknown_tool`, `runner_offline`, `overloaded`, `call_cancelled`.
    */
   async call(
     request: McpRequest,
@@ -87,6 +87,8 @@ export class Home {
     if (name === undefined) {
       throw new GatewayError("invalid_params", "Cannot call a tool: params.name is missing");
     }
+    // Before the patterns, whose time is their length by that of the name.
+    if (name.length > MAX_TOOL_NAME_LENGTH) throw unknownTool(name);
     const offers = await this.runners.offers();
     const granted = matchesAny(request.caller.tools, name);
     if (!granted || !offers.some((offer) => mayHave(offer, name))) throw unknownTool(name);
@@ -97,8 +99,15 @@ export class Home {
         "Cannot take the call: too many calls are in flight, try again in a moment",
       );
     }
+    if (session === undefined && request.signal.aborted) {
+      throw new GatewayError("call_cancelled", "The client has left before the call was sent", {
+        executed: "no",
+      });
+    }
     this.#calls++;
-    const cancelKey = session === undefined ? undefined : `${session.id}\n${id}`;
+    const cancelKey = session === undefined ? undefined : keyOf(session, id);
+    const entry = { cancel: (): void => {} };
+    if (cancelKey !== undefined) this.#cancels.set(cancelKey, entry);
     const { response, cancel } = relay({
       link,
       request,
@@ -110,16 +119,19 @@ export class Home {
       leavingCancels: session === undefined,
       ended: () => {
         this.#calls--;
-        if (cancelKey !== undefined) this.#cancels.delete(cancelKey);
+        // A client may use an id again while it is in use: the younger call has the place.
+        if (cancelKey !== undefined && this.#cancels.get(cancelKey) === entry) {
+          this.#cancels.delete(cancelKey);
+        }
       },
     });
-    if (cancelKey !== undefined) this.#cancels.set(cancelKey, cancel);
+    entry.cancel = cancel;
     return response;
   }
 
   /** Cancels a call of `session` by the JSON text of its request id; unknown ones are ignored. */
   cancel(session: Session, requestId: string): void {
-    this.#cancels.get(`${session.id}\n${requestId}`)?.();
+    this.#cancels.get(keyOf(session, requestId))?.cancel();
   }
 
   #refuse(error: GatewayError, message: ClientMessage | undefined): Response {
@@ -131,4 +143,9 @@ export class Home {
     }
     return errorResponse(message?.id, JSON.stringify(toRpcError(error)), error.facts.status);
   }
+}
+
+/** One key for all spellings of a request id, which is given as JSON text. */
+function keyOf(session: Session, requestId: string): string {
+  return `${session.id}\n${JSON.stringify(JSON.parse(requestId))}`;
 }

@@ -7,22 +7,24 @@
 import type { Reply } from "../../src/call.ts";
 import type { Clock } from "../../src/clock.ts";
 import { GatewayError, toRpcError } from "../../src/errors.ts";
+import { printable } from "../../src/log.ts";
 import { decodeOffer, type Offer } from "../../src/mcp/offer.ts";
 import { CLOSE } from "../../src/tunnel/close.ts";
 import { decodeFrame, encodeFrame, type Frame, type HeaderOf } from "../../src/tunnel/frame.ts";
 import { DEAD_MS } from "../../src/tunnel/heartbeat.ts";
 import type { Wire } from "../../src/tunnel/wire.ts";
+import { WaitingCalls } from "./waiting.ts";
 
-/** Milliseconds between two looks at whether a runner that owes answers still gives signs of life. */
-const WATCH_MS = 5_000;
+/** Frames of a runner that say nothing without their payload. */
+const WITH_PAYLOAD: ReadonlySet<string> = new Set(["note", "result", "error"]);
 
-/** What a runner said of itself in `hello`. */
+/** What a runner said of itself in `hello`; its machine's name is safe to show. */
 export type RunnerInfo = HeaderOf<"hello">["runner"];
 
 /** What a link tells its home. */
 export interface LinkEvents {
-  /** The runner was silent for DEAD_MS while somebody waited for it. */
-  readonly silent: () => void;
+  /** The link is over, whoever ended it; called once. */
+  readonly ended: () => void;
   /** The runner has put a new offer in place of its old one. */
   readonly offered: (offer: Offer, payload: string) => void;
 }
@@ -47,26 +49,30 @@ export class RunnerLink {
   ignoredFrames = 0;
   readonly #wire: Wire;
   readonly #events: LinkEvents;
-  readonly #waiting = new Map<string, Reply>();
+  readonly #waiting: WaitingCalls;
   readonly #clock: Clock;
   #heardAt: number;
-  /** Runs only while somebody waits, so that a Durable Object without calls may sleep. */
-  #stopWatch: (() => void) | undefined;
+  /** Closed by us, while the other end may go on speaking, or lost. */
+  #over = false;
 
   constructor({ hello, token, wire, clock }: LinkOptions, events: LinkEvents) {
-    this.runner = hello.runner;
+    this.runner = { ...hello.runner, machine: printable(hello.runner.machine) };
     this.maxCalls = hello.maxCalls;
     this.token = token;
     this.#wire = wire;
     this.#events = events;
     this.#clock = clock;
+    this.#waiting = new WaitingCalls(clock, () => this.dropIfSilent());
     this.#heardAt = clock.now();
   }
 
-  /** Whether the runner has been silent for so long that it counts as gone. */
-  get silent(): boolean {
+  /** Ends the link if its runner has been silent for so long that it counts as gone. */
+  dropIfSilent(): boolean {
     const heardAt = Math.max(this.#heardAt, this.#wire.heardAt?.() ?? 0);
-    return this.#clock.now() - heardAt >= DEAD_MS;
+    const silent = this.#clock.now() - heardAt >= DEAD_MS;
+    // Without waiting for the socket to find out.
+    if (silent) this.close(CLOSE.silent, "The runner was silent for too long");
+    return silent;
   }
 
   /** The runner has given a sign of life. */
@@ -85,17 +91,21 @@ export class RunnerLink {
    * @returns Withdraws the call: the runner is told, and `reply` hears no more.
    */
   call(header: HeaderOf<"call">, params: string, reply: Reply): (reason: string) => void {
-    this.#waiting.set(header.id, reply);
-    this.#stopWatch ??= this.#watch();
+    if (this.#over) {
+      reply.error(this.#lostError("no"));
+      return () => {};
+    }
+    this.#waiting.add(header.id, reply);
     this.#wire.send(encodeFrame(header, params));
     return (reason) => {
-      if (this.#end(header.id) === undefined) return;
+      if (this.#waiting.end(header.id) === undefined) return;
       this.#wire.send(encodeFrame({ type: "cancel", id: header.id, reason }));
     };
   }
 
   /** Takes one text message of the runner; a broken one closes the tunnel. */
   receive(text: string): void {
+    if (this.#over) return;
     this.heard();
     try {
       const frame = decodeFrame(text);
@@ -103,11 +113,15 @@ export class RunnerLink {
       else this.#take(frame);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      this.close(CLOSE.protocol, error.message.slice(0, 120));
+      // The message may repeat what the runner sent; a reason has at most 123 bytes.
+      this.close(CLOSE.protocol, error.message.replace(/[^\x20-\x7e]/g, "?").slice(0, 120));
     }
   }
 
   #take({ header, payload }: Frame): void {
+    if (WITH_PAYLOAD.has(header.type) && !/\S/.test(payload)) {
+      throw new GatewayError("tunnel_protocol", `Cannot take frame: "${header.type}" is empty`);
+    }
     switch (header.type) {
       case "offer":
         this.#events.offered(decodeOffer(payload), payload);
@@ -119,10 +133,10 @@ export class RunnerLink {
         this.#waiting.get(header.id)?.note(payload);
         return;
       case "result":
-        this.#end(header.id)?.result(payload);
+        this.#waiting.end(header.id)?.result(payload);
         return;
       case "error":
-        this.#end(header.id)?.error(payload);
+        this.#waiting.end(header.id)?.error(payload);
         return;
       case "drain":
         this.draining = true;
@@ -135,41 +149,33 @@ export class RunnerLink {
     }
   }
 
-  #watch(): () => void {
-    return this.#clock.after(WATCH_MS, () => {
-      this.#stopWatch = undefined;
-      if (this.#waiting.size === 0) return;
-      if (this.silent) this.#events.silent();
-      else this.#stopWatch = this.#watch();
-    });
-  }
-
-  #end(id: string): Reply | undefined {
-    const reply = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if (this.#waiting.size === 0) {
-      this.#stopWatch?.();
-      this.#stopWatch = undefined;
-    }
-    return reply;
-  }
-
+  /** Ends the link from this end; whatever the runner says from now on is not heard. */
   close(code: number, reason: string): void {
+    if (this.#over) return;
     this.#wire.close(code, reason);
+    this.lost();
   }
 
   /** The connection is gone: every call that waits ends with `runner_lost`. */
   lost(): void {
-    this.#stopWatch?.();
-    const replies = [...this.#waiting.values()];
-    this.#waiting.clear();
-    const error = JSON.stringify(toRpcError(
+    if (this.#over) return;
+    this.#over = true;
+    const replies = this.#waiting.endAll();
+    this.#events.ended();
+    for (const reply of replies) reply.error(this.#lostError("unknown"));
+  }
+
+  #lostError(executed: "no" | "unknown"): string {
+    const { machine } = this.runner;
+    const advice = executed === "no"
+      ? "it did not run"
+      : "it may have run, check before you call again";
+    return JSON.stringify(toRpcError(
       new GatewayError(
         "runner_lost",
-        `Lost the connection to the runner "${this.runner.machine}" during the call: ` +
-          "it may have run, check before you call again",
+        `Lost the connection to the runner "${machine}" during the call: ${advice}`,
+        { executed },
       ),
     ));
-    for (const reply of replies) reply.error(error);
   }
 }

@@ -16,6 +16,9 @@ import {
 /** Longest accepted JSON-RPC id, in characters of its JSON text. */
 const MAX_ID_LENGTH = 256;
 
+/** Most members of the message and its `params` together; what they hold is not counted. */
+const MAX_MEMBERS = 1_000;
+
 /** One JSON-RPC message of a client, with its payload left as text. */
 export interface ClientMessage {
   readonly kind: "request" | "notification" | "response";
@@ -37,7 +40,7 @@ export interface ClientMessage {
  * @throws {GatewayError} `malformed_json`, `too_deep`, `invalid_request`.
  */
 export function readMessage(body: string): ClientMessage {
-  const root = scan(body, { keep: 2, maxDepth: MAX_DEPTH });
+  const root = scan(body, { keep: 2, maxDepth: MAX_DEPTH, maxKept: MAX_MEMBERS });
   if (root.kind === "array") throw invalid("batches are not served, send one message per request");
   if (root.kind !== "object") throw invalid("not an object");
   if (stringMember(body, root, "jsonrpc") !== "2.0") throw invalid('"jsonrpc" must be "2.0"');

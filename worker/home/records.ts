@@ -4,47 +4,28 @@
  *
  * @module
  */
-import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
-import { decodeOffer, EMPTY_OFFER, type Offer } from "../../src/mcp/offer.ts";
+import { EMPTY_OFFER, type Offer } from "../../src/mcp/offer.ts";
 import type { HomeContext } from "./context.ts";
 import { mayHave } from "./listing.ts";
-
-/** UTF-16 code units of an offer per entry: as JSON at most 60,000 bytes, the store takes 60 KiB. */
-const PART_LENGTH = 10_000;
-
-/** Most parts of a stored offer; a longer offer is known only while its runner is connected. */
-const MAX_PARTS = 90;
-
-const stored = v.object({
-  machine: v.string(),
-  seenAt: v.number(),
-  /** Entries `<key>/0` … that together hold the offer's text. */
-  parts: v.pipe(v.number(), v.integer(), v.maxValue(MAX_PARTS)),
-});
-
-/** A runner that has connected at least once. */
-export interface RunnerRecord {
-  readonly machine: string;
-  readonly offer: Offer;
-  /** When it connected, offered something or disconnected last; ms since the epoch. */
-  readonly seenAt: number;
-}
+import { type RunnerRecord, RunnerStore } from "./runner-store.ts";
 
 /** The remembered runners of one tunnel, by runner id. */
 export class RunnerRecords {
   readonly #context: HomeContext;
-  readonly #prefix: string;
-  #loading: Promise<Map<string, RunnerRecord>> | undefined;
+  readonly #store: RunnerStore;
+  readonly #records = new Map<string, RunnerRecord>();
+  #loading: Promise<void> | undefined;
 
   constructor(context: HomeContext) {
     this.#context = context;
-    this.#prefix = `runner/${context.tunnel}/`;
+    this.#store = new RunnerStore(context);
   }
 
   /** All of them; read from the store at first use. */
-  all(): Promise<ReadonlyMap<string, RunnerRecord>> {
-    return this.#load();
+  async all(): Promise<ReadonlyMap<string, RunnerRecord>> {
+    await this.#load();
+    return this.#records;
   }
 
   /**
@@ -58,12 +39,16 @@ export class RunnerRecords {
     machine: string,
     payload?: { readonly offer: Offer; readonly text: string },
   ): Promise<void> {
+    const seenAt = this.#context.clock.now();
+    // At once, so that a runner that is connected can be called whatever the store does.
+    if (payload !== undefined) this.#records.set(id, { machine, offer: payload.offer, seenAt });
     try {
-      const records = await this.#load();
-      const offer = payload?.offer ?? records.get(id)?.offer ?? EMPTY_OFFER;
-      const seenAt = this.#context.clock.now();
-      records.set(id, { machine, offer, seenAt });
-      if (payload !== undefined) await this.#write(id, { machine, seenAt }, payload.text);
+      await this.#load();
+      if (payload === undefined) {
+        const offer = this.#records.get(id)?.offer ?? EMPTY_OFFER;
+        this.#records.set(id, { machine, offer, seenAt });
+      }
+      await this.#store.write(id, { machine, seenAt }, payload?.text);
     } catch (error) {
       this.#context.log("error", "Cannot remember a runner", { error: String(error) });
     }
@@ -71,7 +56,7 @@ export class RunnerRecords {
 
   /** Why the tool `name` cannot be called while its runner is away, and what its owner can do. */
   async offline(name: string): Promise<GatewayError> {
-    const records = [...(await this.#load()).values()];
+    const records = [...(await this.all()).values()];
     const owner = records.find(({ offer }) => mayHave(offer, name)) ?? records[0];
     if (owner === undefined) {
       return new GatewayError(
@@ -87,7 +72,7 @@ export class RunnerRecords {
     );
   }
 
-  #load(): Promise<Map<string, RunnerRecord>> {
+  #load(): Promise<void> {
     this.#loading ??= this.#read().catch((error: unknown) => {
       this.#loading = undefined;
       throw error;
@@ -95,42 +80,11 @@ export class RunnerRecords {
     return this.#loading;
   }
 
-  async #read(): Promise<Map<string, RunnerRecord>> {
-    const { store } = this.#context;
-    const records = new Map<string, RunnerRecord>();
-    for (const [key, { value }] of await store.list(this.#prefix)) {
-      const { machine, seenAt, parts } = v.parse(stored, JSON.parse(value));
-      const id = key.slice(this.#prefix.length);
-      const texts = await Promise.all(
-        Array.from({ length: parts }, (_, part) => store.get(this.#partKey(id, part))),
-      );
-      const text = texts.map((entry) => v.parse(v.string(), JSON.parse(entry?.value ?? '""')));
-      const offer = parts === 0 ? EMPTY_OFFER : decodeOffer(text.join(""));
-      records.set(id, { machine, offer, seenAt });
+  async #read(): Promise<void> {
+    for (const [id, record] of await this.#store.read()) {
+      // What a runner has said since is newer than what it said once.
+      if (!this.#records.has(id)) this.#records.set(id, record);
     }
-    return records;
-  }
-
-  async #write(
-    id: string,
-    facts: { readonly machine: string; readonly seenAt: number },
-    text: string,
-  ): Promise<void> {
-    const count = Math.ceil(text.length / PART_LENGTH);
-    const parts = count > MAX_PARTS ? 0 : count;
-    await this.#context.store.commit({
-      set: [
-        { key: `${this.#prefix}${id}`, value: JSON.stringify({ ...facts, parts }) },
-        ...Array.from({ length: parts }, (_, part) => ({
-          key: this.#partKey(id, part),
-          value: JSON.stringify(text.slice(part * PART_LENGTH, (part + 1) * PART_LENGTH)),
-        })),
-      ],
-    });
-  }
-
-  #partKey(id: string, part: number): string {
-    return `offer/${this.#context.tunnel}/${id}/${part}`;
   }
 }
 

@@ -102,5 +102,6 @@ export function relay(options: RelayOptions): Relay {
 }
 
 function acceptsStream(headers: Headers): boolean {
-  return headers.get("accept")?.toLowerCase().includes("text/event-stream") ?? false;
+  const ranges = (headers.get("accept") ?? "").toLowerCase().split(",");
+  return ranges.some((range) => range.split(";")[0]?.trim() === "text/event-stream");
 }

@@ -4,24 +4,18 @@
  *
  * @module
  */
-import { GatewayError } from "../../src/errors.ts";
 import type { Offer } from "../../src/mcp/offer.ts";
 import { CLOSE } from "../../src/tunnel/close.ts";
-import {
-  decodeFrame,
-  encodeFrame,
-  type HeaderOf,
-  MAX_PAYLOAD_LENGTH,
-} from "../../src/tunnel/frame.ts";
-import { HEARTBEAT_MS, PING, PONG } from "../../src/tunnel/heartbeat.ts";
+import { encodeFrame, type HeaderOf, MAX_PAYLOAD_LENGTH } from "../../src/tunnel/frame.ts";
+import { HEARTBEAT_MS } from "../../src/tunnel/heartbeat.ts";
 import type { Wire, WireEvents } from "../../src/tunnel/wire.ts";
 import type { HomeContext } from "./context.ts";
+import { greet } from "./greeting.ts";
 import { RunnerLink } from "./link.ts";
 import { mayHave } from "./listing.ts";
 import { RunnerRecords } from "./records.ts";
 
-/** Milliseconds that an open socket has for its hello. */
-const HELLO_DEADLINE_MS = 10_000;
+const REVOKED = "The tunnel token was revoked";
 
 /** How to take over a socket. */
 export interface AttachOptions {
@@ -38,6 +32,8 @@ export class Runners {
   readonly #context: HomeContext;
   readonly #records: RunnerRecords;
   readonly #links = new Map<string, RunnerLink>();
+  /** Ids of tokens that were revoked while this home lives: their sockets may say hello later. */
+  readonly #revoked = new Set<string>();
 
   constructor(context: HomeContext) {
     this.#context = context;
@@ -46,36 +42,17 @@ export class Runners {
 
   /** Takes a runner's open socket, whose first message must be its hello. */
   attach(wire: Wire, { token, greeted, restored }: AttachOptions): WireEvents {
-    let link = restored && this.#adopt(restored, token, wire);
-    const cancelHello = restored === undefined
-      ? this.#context.clock.after(
-        HELLO_DEADLINE_MS,
-        () => wire.close(CLOSE.protocol, "No hello in time"),
-      )
-      : () => {};
-    return {
-      message: (text) => {
-        if (text === PING) {
-          link?.heard();
-          wire.send(PONG);
-        } else if (link !== undefined) link.receive(text);
-        else {
-          const hello = readHello(text);
-          if (hello === undefined) {
-            wire.close(CLOSE.protocol, "Expected hello as the first frame");
-            return;
-          }
-          cancelHello();
-          link = this.#adopt(hello, token, wire);
-          this.#welcome(link, wire);
-          greeted?.(hello);
-        }
+    return greet(wire, {
+      clock: this.#context.clock,
+      link: restored && this.#adopt(restored, token, wire),
+      adopt: (hello) => {
+        const link = this.#adopt(hello, token, wire);
+        if (link === undefined) return undefined;
+        this.#welcome(link, wire);
+        greeted?.(hello);
+        return link;
       },
-      closed: () => {
-        cancelHello();
-        if (link !== undefined) this.#drop(link);
-      },
-    };
+    });
   }
 
   /** What all known runners offer: the connected ones first, then those that are away. */
@@ -94,12 +71,8 @@ export class Runners {
   async pick(name: string): Promise<RunnerLink> {
     const records = await this.#records.all();
     let best: RunnerLink | undefined;
-    for (const [id, link] of this.#links) {
-      if (link.silent) {
-        this.#giveUp(link);
-        continue;
-      }
-      const offer = records.get(id)?.offer;
+    for (const link of this.#living()) {
+      const offer = records.get(link.runner.id)?.offer;
       if (link.draining || offer === undefined || !mayHave(offer, name)) continue;
       if (best === undefined || link.inFlight < best.inFlight) best = link;
     }
@@ -109,13 +82,14 @@ export class Runners {
 
   /** Any connected runner. */
   any(): RunnerLink | undefined {
-    return this.#links.values().next().value;
+    return this.#living().next().value;
   }
 
-  /** Closes the connections that the token `token` opened, because it was revoked. */
+  /** Closes the connections that the token `token` opened or will open, because it was revoked. */
   revoke(token: string): void {
+    this.#revoked.add(token);
     for (const link of this.#links.values()) {
-      if (link.token === token) link.close(CLOSE.revoked, "The tunnel token was revoked");
+      if (link.token === token) link.close(CLOSE.revoked, REVOKED);
     }
   }
 
@@ -124,18 +98,26 @@ export class Runners {
     for (const link of this.#links.values()) link.close(CLOSE.draining, "The worker is stopping");
   }
 
-  #adopt(hello: HeaderOf<"hello">, token: string, wire: Wire): RunnerLink {
-    const { id, machine } = hello.runner;
-    const old = this.#links.get(id);
+  /** Connected runners; one that gives no sign of life is dropped on the way. */
+  *#living(): Generator<RunnerLink, undefined> {
+    for (const link of this.#links.values()) {
+      if (!link.dropIfSilent()) yield link;
+    }
+  }
+
+  #adopt(hello: HeaderOf<"hello">, token: string, wire: Wire): RunnerLink | undefined {
+    if (this.#revoked.has(token)) {
+      wire.close(CLOSE.revoked, REVOKED);
+      return undefined;
+    }
     const link = new RunnerLink({ hello, token, wire, clock: this.#context.clock }, {
-      silent: () => this.#giveUp(link),
+      ended: () => this.#drop(link),
       offered: (offer, text) => void this.#records.remember(id, machine, { offer, text }),
     });
+    const { id, machine } = link.runner;
+    const old = this.#links.get(id);
     this.#links.set(id, link);
-    if (old !== undefined) {
-      old.lost();
-      old.close(CLOSE.superseded, "This runner has connected again");
-    }
+    old?.close(CLOSE.superseded, "This runner has connected again");
     return link;
   }
 
@@ -153,29 +135,12 @@ export class Runners {
     log("info", "Runner connected", { tunnel, machine: runner.machine, version: runner.version });
   }
 
-  /** Drops a runner that gives no sign of life, without waiting for its socket to find out. */
-  #giveUp(link: RunnerLink): void {
-    link.close(CLOSE.silent, "The runner was silent for too long");
-    this.#drop(link);
-  }
-
   #drop(link: RunnerLink): void {
-    link.lost();
     const { id, machine } = link.runner;
-    // The socket of an older connection may report its end late: the newer one stays.
+    // The one that has superseded it stays.
     if (this.#links.get(id) !== link) return;
     this.#links.delete(id);
     void this.#records.remember(id, machine);
     this.#context.log("warn", "Runner disconnected", { tunnel: this.#context.tunnel, machine });
-  }
-}
-
-function readHello(text: string): HeaderOf<"hello"> | undefined {
-  try {
-    const header = decodeFrame(text)?.header;
-    return header?.type === "hello" ? header : undefined;
-  } catch (error) {
-    if (error instanceof GatewayError) return undefined;
-    throw error;
   }
 }

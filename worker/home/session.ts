@@ -1,6 +1,6 @@
 /**
  * Sessions of the legacy revisions. A session id carries its own state and a signature over it, so
- * that a home which has slept or restarted knows it again; only the ended ones are remembered.
+ * that a home which has slept or restarted knows it again; only the ended ones are stored.
  *
  * @module
  */
@@ -29,8 +29,8 @@ const sessionState = v.object({
 
 type SessionState = v.InferOutput<typeof sessionState>;
 
-/** Verified ids kept at a time; a home that has more starts anew. */
-const MAX_VERIFIED = 5_000;
+/** Ids whose state is kept at a time; a home that has more starts anew. */
+const MAX_KNOWN = 5_000;
 
 /** What a session id says. */
 export interface Session {
@@ -43,9 +43,8 @@ export class Sessions {
   readonly #store: Store;
   readonly #prefix: string;
   readonly #now: () => number;
-  readonly #ended = new Set<string>();
-  /** Ids already verified: a signature check for every call would cost more than the call. */
-  readonly #verified = new Map<string, SessionState>();
+  /** Genuine ids: a signature check and a look into the store would cost more than a call. */
+  readonly #known = new Map<string, SessionState | "ended">();
   #ready: Promise<CryptoKey> | undefined;
 
   constructor(store: Store, tunnel: string, now: () => number) {
@@ -75,8 +74,11 @@ export class Sessions {
         "Cannot serve request: no session, send initialize first and repeat its Mcp-Session-Id header",
       );
     }
-    const state = this.#verified.get(id) ?? await this.#verify(id);
-    if (state === undefined || state.c !== client || this.#now() - state.t > SESSION_MS) {
+    const state = this.#known.get(id) ?? await this.#look(id);
+    if (
+      state === undefined || state === "ended" || state.c !== client ||
+      this.#now() - state.t > SESSION_MS
+    ) {
       throw new GatewayError(
         "session_unknown",
         "Cannot serve request: this session does not exist any more, send initialize again",
@@ -86,25 +88,29 @@ export class Sessions {
   }
 
   async end(session: Session): Promise<void> {
-    this.#ended.add(session.id);
-    this.#verified.delete(session.id);
+    this.#known.set(session.id, "ended");
     await this.#store.commit({
-      set: [{ key: `${this.#prefix}ended/${session.id}`, value: "true", ttlMs: SESSION_MS }],
+      set: [{ key: this.#endedKey(session.id), value: "true", ttlMs: SESSION_MS }],
     });
   }
 
-  async #verify(id: string): Promise<SessionState | undefined> {
-    const key = await this.#key();
-    if (id.length > MAX_ID_LENGTH || this.#ended.has(id)) return undefined;
-    const state = await verify(key, id);
-    if (state !== undefined) {
-      if (this.#verified.size >= MAX_VERIFIED) this.#verified.clear();
-      this.#verified.set(id, state);
-    }
-    return state;
+  async #look(id: string): Promise<SessionState | "ended" | undefined> {
+    if (id.length > MAX_ID_LENGTH) return undefined;
+    const state = await verify(await this.#key(), id);
+    if (state === undefined) return undefined;
+    const ended = await this.#store.get(this.#endedKey(id)) !== undefined;
+    // What became known while we looked is newer: it may have been ended.
+    const known = this.#known.get(id) ?? (ended ? "ended" : state);
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(id, known);
+    return known;
   }
 
-  /** The signing key, made at first use and kept in the store; loads the ended sessions with it. */
+  #endedKey(id: string): string {
+    return `${this.#prefix}ended/${id}`;
+  }
+
+  /** The signing key, made at first use and kept in the store. */
   #key(): Promise<CryptoKey> {
     this.#ready ??= this.#load().catch((error: unknown) => {
       this.#ready = undefined;
@@ -121,10 +127,6 @@ export class Sessions {
       set: [{ key: name, value: fresh }],
     });
     const stored = await this.#store.get(name);
-    const prefix = `${this.#prefix}ended/`;
-    for (const [ended] of await this.#store.list(prefix, 1_000)) {
-      this.#ended.add(ended.slice(prefix.length));
-    }
     const secret = fromBase64Url(v.parse(v.string(), JSON.parse(stored?.value ?? '""')));
     if (secret?.length !== 32) {
       throw new GatewayError("store_unavailable", "Cannot read the key of sessions: it is damaged");
@@ -144,8 +146,12 @@ async function verify(key: CryptoKey, id: string): Promise<SessionState | undefi
   const signed = fromBase64Url(signature);
   const state = fromBase64Url(body);
   if (signed === undefined || state === undefined || rest.length > 0) return undefined;
-  const genuine = await crypto.subtle.verify("HMAC", key, signed, bytesOf(body));
-  return genuine ? v.parse(sessionState, JSON.parse(new TextDecoder().decode(state))) : undefined;
+  // Base64 leaves the last bits open: of several spellings of a signature, only ours is an id.
+  if (toBase64Url(signed) !== signature) return undefined;
+  if (!await crypto.subtle.verify("HMAC", key, signed, bytesOf(body))) return undefined;
+  const parsed = v.safeParse(sessionState, JSON.parse(new TextDecoder().decode(state)));
+  // Signed by us, but by a version that knew other revisions.
+  return parsed.success ? parsed.output : undefined;
 }
 
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {

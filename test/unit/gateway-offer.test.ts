@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { decodeOffer, encodeOffer } from "../../src/mcp/offer.ts";
+import { openGateway } from "../support/gateway.ts";
+import { type Behaviour, wellBehaved } from "../support/pipe.ts";
+
+/** A server that lists these raw tools. */
+function listing(...raw: readonly string[]): () => Behaviour {
+  return () =>
+    wellBehaved([], {
+      "tools/list": ({ id }, pipe) =>
+        pipe.say(`{"jsonrpc":"2.0","id":${id},"result":{"tools":[${raw.join(",")}]}}`),
+    });
+}
+
+test("the offer has the servers in the order of the config, and their tools in their own", async () => {
+  const { gateway } = openGateway({
+    zebra: { behave: () => wellBehaved(["z", "a", "m"]) },
+    ant: { behave: () => wellBehaved(["b"]) },
+  });
+  await gateway.start();
+  assert.deepEqual(
+    gateway.offer().servers.map(({ name, tools }) => [name, ...tools.map((tool) => tool.name)]),
+    [["zebra", "zebra__z", "zebra__a", "zebra__m"], ["ant", "ant__b"]],
+  );
+});
+
+test("a server that has not started yet is offered without tools, as not listed", () => {
+  const { gateway } = openGateway();
+  assert.deepEqual(gateway.offer(), { servers: [{ name: "a", listed: false, tools: [] }] });
+});
+
+test("one that has failed does not keep the others from being offered", async () => {
+  const { gateway } = openGateway({
+    a: { behave: () => (_, pipe) => pipe.end({ code: 1 }) },
+    b: {},
+  });
+  await gateway.start();
+  assert.deepEqual(gateway.offer().servers.map(({ listed }) => listed), [false, true]);
+});
+
+test("denied tools are not offered", async () => {
+  const { gateway } = openGateway({ a: { rules: { allow: ["e*"], deny: ["echo"] } } });
+  await gateway.start();
+  assert.deepEqual(gateway.offer().servers, [{ name: "a", listed: true, tools: [] }]);
+});
+
+test("a tool is offered byte for byte, but for its name", async () => {
+  const { gateway } = openGateway({
+    a: {
+      behave: listing(
+        '{ "title":"E" , "name" : "ech\\u006f", "inputSchema":{ "type":"object","n":1.0 },"x":"\\u0041" }',
+      ),
+    },
+  });
+  await gateway.start();
+  assert.deepEqual(gateway.offer().servers[0]?.tools, [{
+    name: "a__echo",
+    raw: '{"title":"E","name":"a__echo","inputSchema":{ "type":"object","n":1.0 },"x":"\\u0041"}',
+  }]);
+});
+
+test("a worker reads from the offer what the servers have listed, whatever they list", async () => {
+  const extra = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 8 }));
+  await fc.assert(
+    fc.asyncProperty(fc.array(extra, { maxLength: 4 }), async (extras) => {
+      const tools = extras.map((members, n) => ({ ...members, name: `t${n}`, inputSchema: {} }));
+      const { gateway } = openGateway({
+        a: { behave: listing(...tools.map((tool) => JSON.stringify(tool))) },
+      });
+      await gateway.start();
+      const offer = gateway.offer();
+      assert.deepEqual(decodeOffer(encodeOffer(offer)), offer);
+      assert.deepEqual(
+        offer.servers[0]?.tools.map(({ raw }) => JSON.parse(raw) as unknown),
+        tools.map((tool): unknown =>
+          JSON.parse(JSON.stringify({ ...tool, name: `a__${tool.name}` }))
+        ),
+      );
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("no list of a server makes an offer that a worker refuses as a whole", async () => {
+  const nested = (levels: number): string => `${"[".repeat(levels)}${"]".repeat(levels)}`;
+  const { gateway } = openGateway({
+    a: {
+      behave: listing(
+        `{"name":"deep","inputSchema":{"a":${nested(505)}}}`,
+        '{"name":"twice","inputSchema":{},"inputSchema":{}}',
+        `{"name":"long${"x".repeat(10_000)}","inputSchema":{}}`,
+        '{"name":"good","inputSchema":{}}',
+      ),
+    },
+  });
+  await gateway.start();
+  const { servers } = decodeOffer(encodeOffer(gateway.offer()));
+  assert.ok(servers[0]?.tools.some(({ name }) => name === "a__good"));
+  assert.ok(!servers[0]?.tools.some(({ name }) => name === "a__deep"));
+});
