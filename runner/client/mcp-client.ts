@@ -5,6 +5,7 @@
  * @module
  */
 import { GatewayError } from "../../src/errors.ts";
+import { printable } from "../../src/log.ts";
 import { METHOD_HEADER, NAME_HEADER, VERSION_HEADER } from "../../src/mcp/header.ts";
 import { RESERVED_PREFIX } from "../../src/mcp/meta.ts";
 import { MODERN_REVISION } from "../../src/mcp/revisions.ts";
@@ -49,7 +50,7 @@ export async function request(
   const body = `{"jsonrpc":"2.0","id":1,"method":${JSON.stringify(method)},` +
     `"params":{"_meta":${META}${rest.join("")}}}`;
   const response = await send(url, { method: "POST", headers, body });
-  const text = await response.text();
+  const text = await textOf(url, response);
   const type = response.headers.get("content-type") ?? "";
   return readAnswer(/^text\/event-stream\b/i.test(type) ? lastEvent(text) : text, response.status);
 }
@@ -61,6 +62,18 @@ async function send(url: string, init: RequestInit): Promise<Response> {
     throw new GatewayError("tunnel_protocol", `Cannot reach the worker at ${url}: is it running?`, {
       cause,
     });
+  }
+}
+
+async function textOf(url: string, response: Response): Promise<string> {
+  try {
+    return await response.text();
+  } catch (cause) {
+    throw new GatewayError(
+      "tunnel_protocol",
+      `The worker at ${url} broke off its answer: the tool may have run`,
+      { cause },
+    );
   }
 }
 
@@ -82,7 +95,11 @@ function readAnswer(text: string, status: number): string {
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
   }
-  throw new GatewayError("server_failed", message ?? `The worker answered with HTTP ${status}`);
+  throw new GatewayError(
+    "server_failed",
+    // Words of a server or a worker, which are not trusted, on their way to a terminal.
+    printable(message ?? `The worker answered with HTTP ${status}`),
+  );
 }
 
 /** `value` as a header may carry it: itself if visible ASCII, else the Base64 sentinel. */

@@ -1,8 +1,16 @@
 import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
+import { printable } from "../../src/log.ts";
+import { readJson } from "./read-body.ts";
 
 /** Milliseconds for an answer of the worker. */
 const DEADLINE_MS = 15_000;
+
+/** Bytes of an answer that are read: a list of some thousand tokens. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+/** Characters of a worker's words that are shown. */
+const MAX_QUOTE_LENGTH = 500;
 
 const errorBody = v.object({ error: v.object({ message: v.string() }) });
 
@@ -41,7 +49,7 @@ export async function askWorker<Schema extends v.GenericSchema>(
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
-    value = await response.json();
+    value = await readJson(response, MAX_BODY_BYTES);
   } catch (cause) {
     throw new GatewayError(
       "tunnel_protocol",
@@ -54,6 +62,8 @@ export async function askWorker<Schema extends v.GenericSchema>(
   const refusal = v.safeParse(errorBody, value);
   throw new GatewayError(
     "tunnel_refused",
-    refusal.success ? refusal.output.error.message : `${origin} is no mcp-runner worker`,
+    refusal.success
+      ? printable(refusal.output.error.message.slice(0, MAX_QUOTE_LENGTH))
+      : `${origin} is no mcp-runner worker`,
   );
 }

@@ -8,12 +8,9 @@ import type { Call, Reply } from "../../src/call.ts";
 import type { Clock } from "../../src/clock.ts";
 import { GatewayError, toGatewayError, toRpcError } from "../../src/errors.ts";
 import type { Log } from "../../src/log.ts";
-import { parseQualified, qualify, unknownTool } from "../../src/mcp/name.ts";
-import type { Offer, OfferedServer } from "../../src/mcp/offer.ts";
-import { MAX_SERVER_DEPTH, scan, spliceObject, stringMember } from "../../src/mcp/scan.ts";
-import { isAllowed, type ToolRules } from "../../src/policy/allowlist.ts";
-import type { ListedTool } from "../server/handshake.ts";
-import type { Server } from "../server/server.ts";
+import { unknownTool } from "../../src/mcp/name.ts";
+import type { Offer } from "../../src/mcp/offer.ts";
+import type { Peer } from "../server/peer.ts";
 import {
   type CallParams,
   progressToken,
@@ -22,12 +19,9 @@ import {
   toProgressNote,
   toServerParams,
 } from "../server/tool-call.ts";
-
-/** A server and which of its tools may be used. */
-export interface GatewayServer {
-  readonly server: Server;
-  readonly rules: ToolRules;
-}
+import { MAX_CALLS, tooMany, tooSlow } from "./limits.ts";
+import { offerOf } from "./offer.ts";
+import { type GatewayServer, type Route, routeCall } from "./route.ts";
 
 /** What a gateway needs of the runner. */
 export interface GatewayContext {
@@ -36,17 +30,30 @@ export interface GatewayContext {
   readonly log: Log;
 }
 
+/** A call in flight, and who hears of it. */
+interface InFlight {
+  readonly call: Call;
+  readonly reply: Reply;
+  /** Aborted with the reason when nobody waits any more. */
+  readonly signal: AbortSignal;
+}
+
 /** The servers of one runner. */
 export class Gateway {
   readonly #context: GatewayContext;
   readonly #servers: ReadonlyMap<string, GatewayServer>;
-  /** Calls in flight by call id: a call that is sent twice still runs once. */
+  /** What withdraws each call in flight, by call id: a call that is sent twice still runs once. */
   readonly #calls = new Map<string, (reason: string) => void>();
   #whenIdle: (() => void)[] = [];
 
   constructor(context: GatewayContext) {
     this.#context = context;
     this.#servers = new Map(context.servers.map((entry) => [entry.server.name, entry]));
+  }
+
+  /** Calls that have not ended. */
+  get inFlight(): number {
+    return this.#calls.size;
   }
 
   /** Resolves when no call is in flight, at the latest after `deadlineMs`. */
@@ -63,7 +70,7 @@ export class Gateway {
 
   /** What callers may use, in the order of the config. */
   offer(): Offer {
-    return { servers: this.#context.servers.map(offered) };
+    return { servers: this.#context.servers.map(offerOf) };
   }
 
   /** Takes a call; `reply` hears of it until its end. A repeated id is ignored. */
@@ -73,25 +80,39 @@ export class Gateway {
       reply.result("{}");
       return;
     }
+    if (this.#calls.size >= MAX_CALLS) {
+      reply.error(this.#describe(tooMany()));
+      return;
+    }
     const ending = new AbortController();
+    let accepted = false;
     const cancelDeadline = this.#context.clock.after(call.deadlineMs, () => {
       this.cancel(call.id, "Deadline");
-      reply.error(this.#describe(tooSlow(call.deadlineMs)));
+      reply.error(this.#describe(tooSlow(call.deadlineMs, accepted)));
     });
-    this.#calls.set(call.id, (reason) => {
+    const withdraw = (reason: string): void => {
       cancelDeadline();
       ending.abort(reason);
-    });
+    };
+    this.#calls.set(call.id, withdraw);
     const end = (): void => {
       cancelDeadline();
-      this.#calls.delete(call.id);
+      // After a cancel the id may belong to another call.
+      if (this.#calls.get(call.id) === withdraw) this.#calls.delete(call.id);
       this.#checkIdle();
     };
-    this.#run(call, ending.signal, {
-      accepted: () => reply.accepted(),
-      note: (note) => reply.note(note),
-      result: (result) => (end(), reply.result(result)),
-      error: (error) => (end(), reply.error(error)),
+    this.#run({
+      call,
+      signal: ending.signal,
+      reply: {
+        accepted: () => {
+          accepted = true;
+          reply.accepted();
+        },
+        note: (note) => reply.note(note),
+        result: (result) => (end(), reply.result(result)),
+        error: (error) => (end(), reply.error(error)),
+      },
     }).catch((thrown: unknown) => {
       end();
       if (!ending.signal.aborted) reply.error(this.#describe(thrown));
@@ -100,9 +121,9 @@ export class Gateway {
 
   /** Nobody waits for the call any more: its server is told, and its reply hears nothing. */
   cancel(id: string, reason: string): void {
-    const cancel = this.#calls.get(id);
+    const withdraw = this.#calls.get(id);
     this.#calls.delete(id);
-    cancel?.(reason);
+    withdraw?.(reason);
     this.#checkIdle();
   }
 
@@ -129,15 +150,33 @@ export class Gateway {
     for (const resolve of waiting) resolve();
   }
 
-  async #run(call: Call, signal: AbortSignal, reply: Reply): Promise<void> {
+  async #run(inFlight: InFlight): Promise<void> {
+    const { call, signal } = inFlight;
     if (call.method !== "tools/call") {
       throw new GatewayError("unknown_method", "Method not found");
     }
     const params = readCallParams(call.params === "" ? "{}" : call.params);
-    const { server, tool } = this.#route(params);
-    const { peer } = await server.running();
-    if (signal.aborted) return;
-    if (!server.tools?.some(({ name }) => name === tool)) throw unknownTool(nameOf(params));
+    const route = routeCall(this.#servers, params);
+    for (let attempt = 1;; attempt++) {
+      const run = await route.server.running();
+      if (signal.aborted) return;
+      try {
+        this.#send(inFlight, params, route, run.peer);
+        return;
+      } catch (error) {
+        // Nothing was written. A process that takes no input is about to end, if it is not only busy.
+        const ending = error instanceof GatewayError &&
+          (error.code === "server_failed" || error.code === "server_crashed");
+        if (!ending || attempt > 1) throw error;
+        await run.ended;
+        if (signal.aborted) return;
+      }
+    }
+  }
+
+  #send({ call, signal, reply }: InFlight, params: CallParams, route: Route, peer: Peer): void {
+    const { server, tool } = route;
+    if (!server.tools?.some(({ name }) => name === tool)) throw unknownTool(route.name);
     const token = progressToken(params);
     const withdraw = peer.send("tools/call", (id) => toServerParams(params, tool, id), {
       progress: (progress) => {
@@ -152,17 +191,6 @@ export class Gateway {
     reply.accepted();
   }
 
-  /** The server and its own tool name, if the rules let the call through. */
-  #route(params: CallParams): { readonly server: Server; readonly tool: string } {
-    const name = nameOf(params);
-    const address = parseQualified(name);
-    const entry = address && this.#servers.get(address.server);
-    if (entry === undefined || !isAllowed(entry.rules, address?.tool ?? "")) {
-      throw unknownTool(name);
-    }
-    return { server: entry.server, tool: address?.tool ?? "" };
-  }
-
   #describe(thrown: unknown): string {
     const error = toGatewayError(thrown);
     if (error.code === "internal") {
@@ -172,37 +200,4 @@ export class Gateway {
     }
     return JSON.stringify(toRpcError(error));
   }
-}
-
-function nameOf({ text, outline }: CallParams): string {
-  const name = stringMember(text, outline, "name");
-  if (name === undefined) {
-    throw new GatewayError("invalid_params", "Cannot call a tool: params.name is missing");
-  }
-  return name;
-}
-
-function offered({ server, rules }: GatewayServer): OfferedServer {
-  const allowed = (server.tools ?? []).filter(({ name }) => isAllowed(rules, name));
-  return {
-    name: server.name,
-    listed: server.tools !== undefined,
-    tools: allowed.map((tool) => {
-      const name = qualify({ server: server.name, tool: tool.name });
-      return { name, raw: renamed(tool, name) };
-    }),
-  };
-}
-
-/** The tool object with its qualified name; everything else stays as the server wrote it. */
-function renamed({ raw }: ListedTool, name: string): string {
-  const outline = scan(raw, { keep: 1, maxDepth: MAX_SERVER_DEPTH });
-  return spliceObject(raw, outline, { name: JSON.stringify(name) });
-}
-
-function tooSlow(deadlineMs: number): GatewayError {
-  return new GatewayError(
-    "call_timeout",
-    `The tool did not answer within ${deadlineMs / 1000} s: it may still have run`,
-  );
 }

@@ -6,17 +6,12 @@
  * @module
  */
 import { GatewayError } from "../../src/errors.ts";
-import {
-  MAX_SERVER_DEPTH,
-  type Member,
-  type Outline,
-  rawMember,
-  scan,
-  stringMember,
-} from "../../src/mcp/scan.ts";
+import type { Member } from "../../src/mcp/scan.ts";
+import { type Outcome, readMessage } from "./message.ts";
 
 /** Where lines go to and come from: a container's stdin and stdout. */
 export interface LinePipe {
+  /** Throws a `GatewayError` when the line cannot be written. */
   write(line: string): void;
   onLine(listener: (line: string) => void): void;
 }
@@ -33,25 +28,33 @@ export interface Listener {
   lost(error: GatewayError): void;
 }
 
-/** What a server says on its own. */
-export interface PeerEvents {
-  /** A notification other than progress. */
-  notified(method: string): void;
+/** What a peer needs to know. */
+export interface PeerContext {
+  /** Name of the server, for messages. */
+  readonly server: string;
+  /** Called for a notification other than progress. */
+  readonly notified: (method: string) => void;
 }
+
+/** Characters of a server's error that a message of ours quotes. */
+const MAX_QUOTE_LENGTH = 500;
 
 /** One server at the other end of a pipe. */
 export class Peer {
-  /** Lines of stdout that were no JSON-RPC message. */
+  /** Name of the server. */
+  readonly server: string;
+  /** Lines of stdout that were no JSON-RPC message, or answers to requests that were never sent. */
   garbageLines = 0;
   readonly #pipe: LinePipe;
-  readonly #events: PeerEvents;
+  readonly #notified: (method: string) => void;
   readonly #waiting = new Map<number, Listener>();
   #lastId = 0;
   #lost: GatewayError | undefined;
 
-  constructor(pipe: LinePipe, events: PeerEvents) {
+  constructor(pipe: LinePipe, { server, notified }: PeerContext) {
+    this.server = server;
     this.#pipe = pipe;
-    this.#events = events;
+    this.#notified = notified;
     pipe.onLine((line) => this.#receive(line));
   }
 
@@ -73,41 +76,53 @@ export class Peer {
     params: (id: number) => string,
     listener: Listener,
   ): (reason: string) => void {
-    if (this.#lost !== undefined) throw this.#lost;
+    if (this.#lost !== undefined) {
+      throw new GatewayError(this.#lost.code, this.#lost.message, { executed: "no" });
+    }
     const id = ++this.#lastId;
-    this.#pipe.write(
+    this.#write(
       `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)},"params":${params(id)}}`,
     );
     this.#waiting.set(id, listener);
     return (reason) => {
-      if (!this.#waiting.delete(id) || this.#lost !== undefined) return;
-      this.notify("notifications/cancelled", JSON.stringify({ requestId: id, reason }));
+      if (this.#waiting.delete(id)) this.#tryNotify(id, reason);
     };
   }
 
   /**
-   * A request and its result.
+   * A request of our own and its result.
    *
    * @returns The result's JSON text.
    * @throws {GatewayError} `server_failed` with the server's own message, or why the server is gone.
    */
   request(method: string, params: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      this.send(method, () => params, {
+      const listener: Listener = {
         progress: () => {},
         result: (result) => resolve(result),
         lost: reject,
         error: (error) =>
-          reject(
-            new GatewayError("server_failed", `The server answered ${method} with ${error}`),
-          ),
-      });
+          reject(this.failure(`it answered ${method} with ${error.slice(0, MAX_QUOTE_LENGTH)}`)),
+      };
+      try {
+        this.send(method, () => params, listener);
+      } catch (error) {
+        if (this.#lost !== undefined) return reject(this.#lost);
+        if (!(error instanceof GatewayError)) throw error;
+        // A server that takes no input is about to end, and its end tells more than this does.
+        this.#waiting.set(this.#lastId, listener);
+      }
     });
   }
 
-  /** Writes a notification; `params` is its JSON text. */
+  /** Writes a notification; `params` is its JSON text. Throws as `send` does. */
   notify(method: string, params = "{}"): void {
-    this.#pipe.write(`{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${params}}`);
+    this.#write(`{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${params}}`);
+  }
+
+  /** That the server cannot be used because of `cause`. */
+  failure(cause: string): GatewayError {
+    return new GatewayError("server_failed", `Cannot use server "${this.server}": ${cause}`);
   }
 
   /** The server is gone: every request that waits, and every later one, ends with `error`. */
@@ -119,51 +134,55 @@ export class Peer {
     for (const listener of listeners) listener.lost(error);
   }
 
+  /**
+   * Every message is one line. In JSON a line break can only stand between two tokens, where a space
+   * means the same; written as it is, a bare CR would let a caller put a whole message of their own
+   * before a server that takes it for the end of a line, as Python's text streams do.
+   */
+  #write(message: string): void {
+    this.#pipe.write(message.replace(/[\r\n]/g, " "));
+  }
+
+  #tryNotify(requestId: number, reason: string): void {
+    try {
+      this.notify("notifications/cancelled", JSON.stringify({ requestId, reason }));
+    } catch (error) {
+      // The server does not read any more: it cannot be told, and nobody waits for it.
+      if (!(error instanceof GatewayError)) throw error;
+    }
+  }
+
   #receive(line: string): void {
     if (this.#lost !== undefined || line.trim() === "") return;
-    let root: Outline;
-    try {
-      root = scan(line, { keep: 2, maxDepth: MAX_SERVER_DEPTH });
-    } catch (error) {
-      if (!(error instanceof GatewayError)) throw error;
-      this.garbageLines++;
-      return;
-    }
-    if (stringMember(line, root, "jsonrpc") !== "2.0") {
-      this.garbageLines++;
-      return;
-    }
-    const method = stringMember(line, root, "method");
-    const id = rawMember(line, root, "id");
-    if (method === undefined) this.#answer(line, root, id);
-    else if (id === undefined) this.#notification(method, line, root);
-    else this.#serve(method, id);
-  }
-
-  #answer(line: string, root: Outline, id: string | undefined): void {
-    const key = Number(id);
-    const listener = this.#waiting.get(key);
-    // An answer to a request that was cancelled, or to none at all.
-    if (listener === undefined) return;
-    this.#waiting.delete(key);
-    const result = root.members.get("result")?.value;
-    if (result?.kind === "object") {
-      listener.result(line.slice(result.start, result.end), result.members);
-    } else {
-      const error = root.members.get("error")?.value;
-      listener.error(error?.kind === "object" ? line.slice(error.start, error.end) : UNREADABLE);
+    const message = readMessage(line);
+    switch (message?.kind) {
+      case "answer":
+        this.#answer(message.id, message.outcome);
+        return;
+      case "progress":
+        this.#waiting.get(message.token)?.progress(message.params);
+        return;
+      case "notification":
+        this.#notified(message.method);
+        return;
+      case "request":
+        this.#serve(message.method, message.id);
+        return;
+      case undefined:
+        this.garbageLines++;
     }
   }
 
-  #notification(method: string, line: string, root: Outline): void {
-    if (method !== "notifications/progress") {
-      this.#events.notified(method);
+  #answer(id: number, outcome: Outcome): void {
+    const listener = this.#waiting.get(id);
+    if (listener === undefined) {
+      // The answer to a request that was cancelled is only late.
+      if (!(Number.isInteger(id) && id > 0 && id <= this.#lastId)) this.garbageLines++;
       return;
     }
-    const params = root.members.get("params")?.value;
-    if (params?.kind !== "object") return;
-    const token = Number(rawMember(line, params, "progressToken"));
-    this.#waiting.get(token)?.progress(line.slice(params.start, params.end));
+    this.#waiting.delete(id);
+    if ("result" in outcome) listener.result(outcome.result, outcome.members);
+    else listener.error(outcome.error);
   }
 
   /** Answers a request of the server: we declared no capabilities, so only `ping` has a result. */
@@ -171,8 +190,11 @@ export class Peer {
     const outcome = method === "ping"
       ? '"result":{}'
       : '"error":{"code":-32601,"message":"Method not found"}';
-    this.#pipe.write(`{"jsonrpc":"2.0","id":${id},${outcome}}`);
+    try {
+      this.#write(`{"jsonrpc":"2.0","id":${id},${outcome}}`);
+    } catch (error) {
+      // It asks and does not read, or has just been told to end.
+      if (!(error instanceof GatewayError)) throw error;
+    }
   }
 }
-
-const UNREADABLE = '{"code":-32603,"message":"The server sent an answer without result or error"}';

@@ -15,6 +15,9 @@ import {
   spliceObject,
 } from "../../src/mcp/scan.ts";
 
+/** Most members of params, of `_meta` and of the arguments together: far above what any call has. */
+const MAX_KEPT = 100_000;
+
 /** A call's params, read as far as needed. */
 export interface CallParams {
   readonly text: string;
@@ -23,7 +26,7 @@ export interface CallParams {
 
 /** Outlines the params of a canonical call, which come from the worker and are not trusted. */
 export function readCallParams(text: string): CallParams {
-  return { text, outline: scan(text, { keep: 2, maxDepth: MAX_SERVER_DEPTH }) };
+  return { text, outline: scan(text, { keep: 2, maxDepth: MAX_SERVER_DEPTH, maxKept: MAX_KEPT }) };
 }
 
 /** JSON text of the caller's progress token; undefined when it wants no progress. */

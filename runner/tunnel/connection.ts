@@ -7,12 +7,13 @@
 import type { Clock } from "../../src/clock.ts";
 import { GatewayError, toRpcError } from "../../src/errors.ts";
 import { type Log, printable } from "../../src/log.ts";
-import { encodeOffer, type Offer } from "../../src/mcp/offer.ts";
+import type { Offer } from "../../src/mcp/offer.ts";
 import { CLOSE } from "../../src/tunnel/close.ts";
 import { decodeFrame, encodeFrame, type Frame, type HeaderOf } from "../../src/tunnel/frame.ts";
 import { DEAD_MS, Heartbeat, PING, PONG } from "../../src/tunnel/heartbeat.ts";
 import type { Wire, WireEvents } from "../../src/tunnel/wire.ts";
 import type { Gateway } from "../gateway/gateway.ts";
+import { encodeWithin } from "./offer-payload.ts";
 
 /** Milliseconds for the worker's welcome. */
 const WELCOME_DEADLINE_MS = 10_000;
@@ -40,9 +41,12 @@ export class Connection {
   readonly #context: ConnectionContext;
   readonly #wire: Wire;
   readonly #cancelWelcome: () => void;
+  /** Present from the worker's welcome on. */
   #heartbeat: Heartbeat | undefined;
   #maxPayload = 0;
   #revision = 0;
+  /** Servers that the last offer had to do without: each change is told once. */
+  #leftOut = "";
   #over = false;
 
   constructor(wire: Wire, context: ConnectionContext) {
@@ -59,17 +63,20 @@ export class Connection {
     wire.send(encodeFrame(context.hello));
   }
 
-  /** Sends what the runner offers, in place of what it offered before. */
+  /** Sends what the runner offers, in place of what it offered before; nothing before the welcome. */
   offer(offer: Offer): void {
-    const payload = encodeOffer(offer);
-    if (payload.length > this.#maxPayload) {
+    if (this.#heartbeat === undefined) return;
+    const { payload, leftOut } = encodeWithin(offer, this.#maxPayload);
+    const names = leftOut.map(({ name }) => name).join();
+    for (const { name, tools, length } of names === this.#leftOut ? [] : leftOut) {
       this.#context.log(
         "error",
-        `The allowed tools have ${payload.length} characters of description, the worker takes ` +
-          `${this.#maxPayload}: allow fewer`,
+        `The allowed tools of server "${name}" are not listed: ${tools} tools with ${length} ` +
+          `characters are more than the worker takes (${this.#maxPayload} in all), allow fewer`,
       );
-      return;
     }
+    this.#leftOut = names;
+    if (payload === undefined) return;
     this.#wire.send(encodeFrame({ type: "offer", revision: ++this.#revision }, payload));
   }
 
@@ -101,6 +108,12 @@ export class Connection {
   }
 
   #take({ header, payload }: Frame): void {
+    if ((header.type === "welcome") === (this.#heartbeat !== undefined)) {
+      throw new GatewayError(
+        "tunnel_protocol",
+        `Cannot take frame: ${header.type} at this time, welcome comes first and once`,
+      );
+    }
     switch (header.type) {
       case "welcome":
         this.#welcome(header);
@@ -126,7 +139,7 @@ export class Connection {
     this.#cancelWelcome();
     this.#maxPayload = maxPayload;
     const everyMs = Math.min(Math.max(heartbeatMs, MIN_HEARTBEAT_MS), MAX_HEARTBEAT_MS);
-    this.#heartbeat ??= new Heartbeat(this.#context.clock, { everyMs, deadMs: DEAD_MS }, {
+    this.#heartbeat = new Heartbeat(this.#context.clock, { everyMs, deadMs: DEAD_MS }, {
       beat: () => this.#wire.send(PING),
       dead: () => this.close(CLOSE.silent, "The worker was silent for too long"),
     });
@@ -136,26 +149,28 @@ export class Connection {
   #call(header: HeaderOf<"call">, params: string): void {
     const { id } = header;
     const wire = this.#wire;
+    // A payload beyond the worker's limit would end the tunnel, and with it the calls of all servers.
+    const fits = (payload: string): boolean => payload.length <= this.#maxPayload;
+    const fail = (error: string): void => wire.send(encodeFrame({ type: "error", id }, error));
     this.#context.gateway.call({ ...header, params }, {
       accepted: () => wire.send(encodeFrame({ type: "accepted", id })),
-      note: (note) => wire.send(encodeFrame({ type: "note", id }, note)),
-      result: (result) => {
-        if (result.length <= this.#maxPayload) {
-          wire.send(encodeFrame({ type: "result", id }, result));
-        } else {
-          const error = JSON.stringify(toRpcError(this.#tooLarge(result.length)));
-          wire.send(encodeFrame({ type: "error", id }, error));
-        }
+      note: (note) => {
+        if (fits(note)) wire.send(encodeFrame({ type: "note", id }, note));
       },
-      error: (error) => wire.send(encodeFrame({ type: "error", id }, error)),
+      result: (result) => {
+        if (fits(result)) wire.send(encodeFrame({ type: "result", id }, result));
+        else fail(this.#tooLarge("result", result.length));
+      },
+      error: (error) => fail(fits(error) ? error : this.#tooLarge("error", error.length)),
     });
   }
 
-  #tooLarge(length: number): GatewayError {
-    return new GatewayError(
+  #tooLarge(what: "result" | "error", length: number): string {
+    const error = new GatewayError(
       "result_too_large",
-      `The tool ran, but its result has ${length} characters and the limit is ${this.#maxPayload}`,
+      `The tool ran, but its ${what} has ${length} characters and the limit is ${this.#maxPayload}`,
     );
+    return JSON.stringify(toRpcError(error));
   }
 
   #end(code: number): void {

@@ -1,7 +1,7 @@
-import * as v from "valibot";
-import { GatewayError } from "../../src/errors.ts";
+import { CLOSE } from "../../src/tunnel/close.ts";
 import { MAX_MESSAGE_BYTES, SUBPROTOCOL } from "../../src/tunnel/frame.ts";
 import type { Wire, WireEvents } from "../../src/tunnel/wire.ts";
+import { explainRefusal } from "./refusal.ts";
 
 /** Milliseconds for the handshake of a dial. */
 const DIAL_DEADLINE_MS = 15_000;
@@ -14,8 +14,7 @@ export interface Dial {
 }
 
 /**
- * Opens a WebSocket to the worker. A failed handshake is asked about once more over plain HTTP,
- * because the WebSocket API does not tell why it failed.
+ * Opens a WebSocket to the worker.
  *
  * @param open Called once the socket is open; its events then get everything that happens.
  * @throws {GatewayError} `tunnel_refused` when dialling again is of no use; any other error when it is.
@@ -39,12 +38,12 @@ export async function dialTunnel(
       clearTimeout(timer);
       resolve(undefined);
     };
-    socket.onerror = ({ error }) => {
+    socket.onerror = () => {
       clearTimeout(timer);
-      resolve(error instanceof Error ? error.message : "connection failed");
+      resolve("it opens no WebSocket");
     };
   });
-  if (failure !== undefined) throw await explain(origin, token, failure);
+  if (failure !== undefined) throw await explainRefusal({ origin, token, failure });
 
   const events = open({
     send: (text) => {
@@ -52,79 +51,25 @@ export async function dialTunnel(
     },
     close: (code, reason) => socket.close(code, reason),
   });
+  let over = false;
+  const end = (code: number, reason: string): void => {
+    if (over) return;
+    over = true;
+    events.closed(code, reason);
+  };
   socket.onerror = () => {
     // A close event follows and says all that there is to say.
   };
   socket.onmessage = ({ data }) => {
-    if (typeof data !== "string" || data.length > MAX_MESSAGE_BYTES) {
-      socket.close(4400, "Only text messages of bounded length are agreed");
-    } else events.message(data);
+    if (over) return;
+    if (typeof data === "string" && data.length <= MAX_MESSAGE_BYTES) {
+      events.message(data);
+      return;
+    }
+    // A worker that breaks the rules may not answer the close, so nobody waits for it.
+    const reason = "Only text messages of bounded length are agreed";
+    socket.close(CLOSE.protocol, reason);
+    end(CLOSE.protocol, reason);
   };
-  socket.onclose = ({ code, reason }) => events.closed(code, reason);
-}
-
-/** What of a refusal's body is read. */
-const refusalBody = v.object({
-  error: v.object({
-    message: v.string(),
-    data: v.optional(v.object({
-      code: v.optional(v.string()),
-      supported: v.optional(v.array(v.string())),
-    })),
-  }),
-});
-
-/** Why the worker did not open a tunnel, asked over HTTP with the same token. */
-async function explain(origin: string, token: string, failure: string): Promise<GatewayError> {
-  const refused = (why: string): GatewayError =>
-    new GatewayError("tunnel_refused", `Cannot connect to ${origin}: ${why}`);
-  const unreachable = (why: string): GatewayError =>
-    new GatewayError("tunnel_protocol", `Cannot reach the worker at ${origin}: ${why}`);
-  let status: number;
-  let body: unknown;
-  try {
-    const response = await fetch(new URL("/tunnel", origin), {
-      headers: { authorization: `Bearer ${token}` },
-      signal: AbortSignal.timeout(DIAL_DEADLINE_MS),
-      redirect: "manual",
-    });
-    status = response.status;
-    body = await response.json().catch(() => undefined);
-  } catch (error) {
-    return unreachable(causeOf(error));
-  }
-  const parsed = v.safeParse(refusalBody, body);
-  const said = parsed.success ? parsed.output.error : undefined;
-  switch (said?.data?.code) {
-    case "unauthorized":
-      return refused(
-        "the worker does not know this machine's tunnel token, " +
-          'run "mcp-runner connect" with a new join code',
-      );
-    case "token_revoked":
-      return refused(
-        'this machine\'s tunnel token was revoked, run "mcp-runner disconnect" and then ' +
-          '"mcp-runner connect" with a new join code',
-      );
-    case "upgrade_required":
-      // The token is good and HTTP works.
-      return said?.data?.supported?.includes(SUBPROTOCOL) === false
-        ? refused('it speaks another version, update with "npx mcp-runner@latest" or update it')
-        : unreachable(`${failure}; is there a proxy that does not pass WebSockets on?`);
-    case undefined:
-      return status === 404
-        ? refused("there is no mcp-runner worker at this URL")
-        : unreachable(`${failure} (HTTP ${status})`);
-    default:
-      return status < 500
-        ? refused(said?.message ?? "")
-        : unreachable(said?.message ?? `HTTP ${status}`);
-  }
-}
-
-function causeOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error && error.cause.message !== ""
-    ? error.cause.message
-    : error.message;
+  socket.onclose = ({ code, reason }) => end(code, reason);
 }

@@ -29,15 +29,20 @@ export class Tunnel {
   /** Resolves after `close`; rejects with `tunnel_refused` when the worker ends it for good. */
   readonly ended: Promise<void>;
   readonly #context: TunnelContext;
+  readonly #dial: typeof dialTunnel;
   /** Present from the worker's welcome on. */
   #connection: Connection | undefined;
   /** Ends the dial or the connection that is under way. */
   #abandon: () => void = () => {};
+  /** When the worker welcomed the connection that is open, or was open last. */
+  #welcomedAt: number | undefined;
   #failures = 0;
   #closing = false;
 
-  constructor(context: TunnelContext) {
+  /** @param dial Opens sockets; tests pass one that opens none. */
+  constructor(context: TunnelContext, dial: typeof dialTunnel = dialTunnel) {
     this.#context = context;
+    this.#dial = dial;
     this.ended = this.#keep();
   }
 
@@ -60,7 +65,7 @@ export class Tunnel {
   async #keep(): Promise<void> {
     const { clock, log, dial } = this.#context;
     while (!this.#closing) {
-      const startedAt = clock.now();
+      this.#welcomedAt = undefined;
       try {
         await this.#connect();
         if (!this.#closing) log("warn", `Lost the connection to ${dial.origin}, dialling again`);
@@ -69,7 +74,8 @@ export class Tunnel {
         if (error.code === "tunnel_refused") throw error;
         if (this.#failures === 0) log("warn", printable(`${error.message}; dialling again`));
       }
-      this.#failures = clock.now() - startedAt > STABLE_MS ? 1 : this.#failures + 1;
+      const lastedMs = clock.now() - (this.#welcomedAt ?? Infinity);
+      this.#failures = lastedMs > STABLE_MS ? 1 : this.#failures + 1;
       if (!this.#closing) await this.#wait(nextWaitMs(DIAL_BACKOFF, this.#failures));
     }
   }
@@ -88,12 +94,12 @@ export class Tunnel {
   #connect(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#abandon = resolve;
-      dialTunnel(this.#context.dial, (wire) => {
+      this.#dial(this.#context.dial, (wire) => {
         const connection = new Connection(wire, {
           ...this.#context,
           welcomed: (tunnel) => {
             this.#connection = connection;
-            this.#failures = 0;
+            this.#welcomedAt = this.#context.clock.now();
             this.offer();
             this.#context.welcomed(tunnel);
           },

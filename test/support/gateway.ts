@@ -1,0 +1,126 @@
+import { Gateway } from "../../runner/gateway/gateway.ts";
+import type { Call, Reply } from "../../src/call.ts";
+import type { ToolRules } from "../../src/policy/allowlist.ts";
+import { type FakeClock, fakeClock } from "./fake-clock.ts";
+import { type Behaviour, hanging, type Pipe, wellBehaved } from "./pipe.ts";
+import { type Bench, type LogLine, openServer } from "./server.ts";
+
+/** A server of a test's gateway. */
+export interface ServerOptions {
+  /** Every tool but "secret" unless given. */
+  readonly rules?: ToolRules;
+  readonly behave?: () => Behaviour;
+  readonly launched?: () => Promise<unknown>;
+}
+
+/** A gateway whose servers are pipes. */
+export interface GatewayBench {
+  readonly gateway: Gateway;
+  readonly clock: FakeClock;
+  readonly log: readonly LogLine[];
+  readonly servers: Readonly<Record<string, Bench>>;
+  /** Makes a call and gives what its caller hears, one line an event. */
+  call(options: Partial<Call>): string[];
+  /** Calls `tool` with `members` of JSON text beside its name. */
+  callTool(tool: string, members?: string, options?: Partial<Call>): string[];
+  /** The lines that reached all servers, without the handshakes. */
+  received(): readonly string[];
+}
+
+/** Everything but "secret". */
+export const ALL_BUT_SECRET: ToolRules = { allow: ["*"], deny: ["secret"] };
+
+/** Makes a gateway of these servers; one named "a" with the tools "echo" and "secret" unless given. */
+export function openGateway(
+  options: Readonly<Record<string, ServerOptions>> = { a: {} },
+): GatewayBench {
+  const clock = fakeClock();
+  const log: LogLine[] = [];
+  const servers: Record<string, Bench> = {};
+  const entries = Object.entries(options).map(([name, { rules = ALL_BUT_SECRET, ...rest }]) => {
+    const behave = rest.behave ?? (() => wellBehaved(["echo", "secret"]));
+    const bench = openServer({ ...rest, name, clock, behave });
+    servers[name] = bench;
+    return { server: bench.server, rules };
+  });
+  const gateway = new Gateway({
+    servers: entries,
+    clock,
+    log: (level, message, fields = {}) => void log.push({ level, message, fields }),
+  });
+  let calls = 0;
+  const call = (given: Partial<Call>): string[] => {
+    const { reply, events } = recordedReply();
+    gateway.call({
+      id: `call-${++calls}`,
+      method: "tools/call",
+      deadlineMs: 60_000,
+      protocolVersion: "2025-11-25",
+      clientCapabilities: {},
+      caller: { client: "test" },
+      params: "",
+      ...given,
+    }, reply);
+    return events;
+  };
+  const handshake = new Set(["initialize", "notifications/initialized", "tools/list"]);
+  return {
+    gateway,
+    clock,
+    log,
+    servers,
+    call,
+    callTool: (tool, members = "", given = {}) =>
+      call({ params: `{"name":${JSON.stringify(tool)}${members}}`, ...given }),
+    received: () =>
+      Object.values(servers).flatMap(({ pipes }) => pipes).flatMap(({ lines }) =>
+        lines.filter((line) => {
+          const { method } = JSON.parse(line) as { readonly method?: string };
+          return method === undefined || !handshake.has(method);
+        })
+      ),
+  };
+}
+
+/** The process of server "a", which must have started. */
+export function pipeOf({ servers }: Pick<GatewayBench, "servers">): Pipe {
+  const pipe = servers["a"]?.pipes[0];
+  if (pipe === undefined) throw new Error('Server "a" has not started');
+  return pipe;
+}
+
+/** A gateway whose server "a" is ready, leaves calls to the test, and is at hand. */
+export async function openHanging(): Promise<GatewayBench & { readonly pipe: Pipe }> {
+  const bench = openGateway({ a: { behave: hanging } });
+  await bench.gateway.start();
+  return { ...bench, pipe: pipeOf(bench) };
+}
+
+/** A reply that writes down what it hears. */
+export function recordedReply(): { readonly reply: Reply; readonly events: string[] } {
+  const events: string[] = [];
+  return {
+    events,
+    reply: {
+      accepted: () => void events.push("accepted"),
+      note: (note) => void events.push(`note ${note}`),
+      result: (result) => void events.push(`result ${result}`),
+      error: (error) => void events.push(`error ${error}`),
+    },
+  };
+}
+
+/** What the one error among `events` says. */
+export function errorOf(events: readonly string[]): {
+  readonly code: number;
+  readonly message: string;
+  readonly data: {
+    readonly code: string;
+    readonly executed?: string;
+    readonly retryable?: boolean;
+  };
+} {
+  const errors = events.filter((event) => event.startsWith("error "));
+  if (errors.length !== 1) throw new Error(`Not one error: ${JSON.stringify(events)}`);
+  return JSON.parse(errors[0]?.slice("error ".length) ?? "") as ReturnType<typeof errorOf>;
+}
