@@ -10,7 +10,10 @@ import * as v from "valibot";
 export const joinRequest = v.object({ code: v.string(), machine: v.string() });
 
 /** Answer to `POST /join`: the tunnel token, shown this once. */
-export const joinResponse = v.object({ token: v.string(), tunnel: v.string() });
+export const joinResponse = v.object({
+  token: v.pipe(v.string(), v.regex(/^mcpr_tunnel_[\w-]{43}$/)),
+  tunnel: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,32}$/)),
+});
 
 /** Body of `POST /api/tokens`: a token for a client. */
 export const createTokenRequest = v.object({
@@ -38,7 +41,10 @@ export const listedToken = v.object({
 export type ListedToken = v.InferOutput<typeof listedToken>;
 
 /** Answer to `POST /api/tokens`: the secret, shown this once. */
-export const createTokenResponse = v.object({ token: v.string(), listed: listedToken });
+export const createTokenResponse = v.object({
+  token: v.pipe(v.string(), v.regex(/^mcpr_client_[\w-]{43}$/)),
+  listed: listedToken,
+});
 
 /** Answer to `GET /api/tokens`. */
 export const listTokensResponse = v.object({ tokens: v.array(listedToken) });

@@ -8,12 +8,10 @@ import { systemClock } from "../../src/clock.ts";
 import { type Log, printable } from "../../src/log.ts";
 import { VERSION } from "../../src/version.ts";
 import type { Config } from "../config/config.ts";
+import { MAX_CALLS } from "../gateway/limits.ts";
 import { createRunner, type Runner } from "../runner.ts";
 import type { Dial } from "../tunnel/socket.ts";
 import { Tunnel } from "../tunnel/tunnel.ts";
-
-/** Calls that a runner takes at a time. */
-const MAX_CALLS = 256;
 
 /** Milliseconds that calls in flight get to end after a stop was asked for. */
 const DRAIN_MS = 10_000;

@@ -138,7 +138,10 @@ function localAsk({ gateway }: Runner): Ask {
         error: (error) => {
           const root = scan(error, { keep: 1, maxDepth: MAX_SERVER_DEPTH });
           reject(
-            new GatewayError("server_failed", stringMember(error, root, "message") ?? "Failed"),
+            new GatewayError(
+              "server_failed",
+              printable(stringMember(error, root, "message") ?? "The call failed"),
+            ),
           );
         },
       });
