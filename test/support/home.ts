@@ -39,8 +39,8 @@ export interface TestWorker {
   /** A new client token that grants `tools`: everything unless given. */
   client(...tools: readonly string[]): Promise<Client>;
   tunnelToken(): Promise<Credential>;
-  /** Opens a tunnel; its first message is still to come. */
-  dial(token: string): Promise<FakeRunner>;
+  /** Opens a tunnel, with these headers beside the usual ones; its first message is still to come. */
+  dial(token: string, headers?: Readonly<Record<string, string>>): Promise<FakeRunner>;
   /** Opens a tunnel, says hello, is welcome, and offers `tools` if there are any. */
   runner(options?: RunnerOptions): Promise<FakeRunner>;
   /** Tells every runner that the worker stops. */
@@ -137,9 +137,10 @@ export function startWorkerInMemory(options: WorkerOptions = {}): TestWorker {
       const { bearer, token } = await createTunnelToken(store, wanted);
       return { id: token.id, token: bearer };
     },
-    async dial(token) {
+    async dial(token, headers = {}) {
       let runner: FakeRunner | undefined;
-      const response = await app.request(`${ORIGIN}/tunnel`, { headers: upgradeHeaders(token) }, {
+      const init = { headers: { ...upgradeHeaders(token), ...headers } };
+      const response = await app.request(`${ORIGIN}/tunnel`, init, {
         upgrade: (_, open) => {
           runner = fakeRunner(token, open);
           return new Response(null, { status: 204 });
@@ -353,6 +354,12 @@ export function inSession(
 /** The one JSON-RPC message that a response is. */
 export async function messageOf(response: Response): Promise<Message> {
   return await response.json() as Message;
+}
+
+/** Names of the tools in the response to a tools/list. */
+export async function toolNamesIn(response: Response): Promise<readonly string[]> {
+  const { result = {} } = await messageOf(response);
+  return (result["tools"] as Array<{ name: string }>).map(({ name }) => name);
 }
 
 /** Reads a stream piece by piece, as it was written. */

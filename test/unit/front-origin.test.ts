@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { originPolicy } from "../../worker/front/origin.ts";
+import { checkOrigin, originPolicy } from "../../worker/front/origin.ts";
 import { messageOf, modern, startWorkerInMemory } from "../support/home.ts";
 
 const PUBLIC = { MCP_RUNNER_URL: "https://edge.example.com/ignored" };
@@ -74,6 +74,17 @@ test("a URL of another host does not pass behind a good Host header", async () =
   const headers = { host: "localhost:8787" };
   assert.equal((await worker.request("http://evil.example/healthz", { headers })).status, 403);
   assert.equal((await worker.request("http://127.0.0.1:8787/healthz", { headers })).status, 200);
+});
+
+test("a URL that is none is refused, wherever the worker runs", () => {
+  for (const routing of ["loopback", "platform"] as const) {
+    for (const host of ["ev il", "[::1", "%"]) {
+      const request = { url: `http://${host}//healthz`, headers: new Headers() };
+      assert.throws(() => checkOrigin(request as Request, originPolicy({}, routing)), {
+        code: "forbidden_host",
+      });
+    }
+  }
 });
 
 const ALLOWED = {

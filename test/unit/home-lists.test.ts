@@ -7,12 +7,12 @@ import {
   modern,
   openSession,
   startWorkerInMemory,
+  toolNamesIn,
 } from "../support/home.ts";
 
 /** Names of the tools that `client` sees. */
 async function namesFor(client: Client): Promise<readonly string[]> {
-  const { result } = await messageOf(await modern(client, "tools/list"));
-  return (result?.["tools"] as Array<{ name: string }>).map(({ name }) => name);
+  return await toolNamesIn(await modern(client, "tools/list"));
 }
 
 test("server/discover says what is served, with every member that 2026-07-28 asks for", async () => {
@@ -134,8 +134,6 @@ test("modern and legacy clients see the same tools", async () => {
   const worker = startWorkerInMemory();
   await worker.runner({ tools: ["notes__read", "git__log"] });
   const client = await worker.client("git__*");
-  const { result } = await messageOf(await inSession(await openSession(client), "tools/list"));
-  assert.deepEqual((result?.["tools"] as Array<{ name: string }>).map(({ name }) => name), [
-    ...await namesFor(client),
-  ]);
+  const response = await inSession(await openSession(client), "tools/list");
+  assert.deepEqual(await toolNamesIn(response), await namesFor(client));
 });

@@ -45,7 +45,7 @@ const refused: ReadonlyArray<
   ["a batch of one", `[${withId("1")}]`, 400, -32600],
   [
     "a batch of 10,000",
-    `[${Array.from({ length: 10_000 }, (_, n) => withId(`${n}`))}]`,
+    `[${Array.from({ length: 10_000 }, (_, n) => withId(`${n}`)).join()}]`,
     400,
     -32600,
   ],

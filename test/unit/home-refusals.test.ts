@@ -54,7 +54,9 @@ test("a refusal says that the tool did not run", async () => {
 test("a name of a million characters is refused in no time, whatever the grant", async () => {
   const worker = startWorkerInMemory();
   await worker.runner({ tools: ["notes__read"] });
-  const client = await worker.client(...Array(20).fill("*a*a*a*a*a*a*a*a*a*a*a*a*b"));
+  const client = await worker.client(
+    ...Array.from({ length: 20 }, () => "*a*a*a*a*a*a*a*a*a*a*a*a*b"),
+  );
   const name = "a".repeat(1_000_000);
   const session = await openSession(client);
   const startMs = performance.now();

@@ -8,6 +8,7 @@ import {
   modern,
   startWorkerInMemory,
   type TestWorker,
+  toolNamesIn,
 } from "../support/home.ts";
 
 const codes = (runner: FakeRunner) => runner.closes.map(({ code }) => code);
@@ -41,11 +42,7 @@ test("a superseded connection is not heard any more, and its late end changes no
   older.offer("old__tool");
   older.lose(4409);
   const client = await worker.client();
-  const { result } = await messageOf(await modern(client, "tools/list"));
-  assert.deepEqual(
-    (result?.["tools"] as Array<{ name: string }>).map(({ name }) => name),
-    ["git__log"],
-  );
+  assert.deepEqual(await toolNamesIn(await modern(client, "tools/list")), ["git__log"]);
   const answer = callTool(client, "git__log");
   newer.say({ type: "result", id: (await newer.next("call")).header.id }, "{}");
   assert.equal((await answer).status, 200);

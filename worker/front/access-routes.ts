@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import * as v from "valibot";
 import { createTokenRequest, joinRequest } from "../../src/access-api.ts";
 import { GatewayError } from "../../src/errors.ts";
@@ -21,6 +21,14 @@ const MAX_BODY_BYTES = 16 * 1024;
 export function accessRoutes(context: AppContext): Hono {
   const { hub, store, findGrantNow, now, log } = context;
   const app = new Hono();
+
+  // Answers here hold secrets, or change from one moment to the next.
+  const uncached: MiddlewareHandler = async (c, next) => {
+    await next();
+    c.header("Cache-Control", "no-store");
+  };
+  app.use("/join", uncached);
+  app.use("/api/*", uncached);
 
   app.post("/join", async (c) => {
     const { code, machine } = await readJson(c.req.raw, joinRequest);

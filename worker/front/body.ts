@@ -8,6 +8,8 @@ import { GatewayError } from "../../src/errors.ts";
 /** Longest accepted body of an MCP request, in bytes. */
 export const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
+const UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** Milliseconds for a body to arrive whole: a client that dribbles does not hold a place for ever. */
 const BODY_DEADLINE_MS = 30_000;
 
@@ -16,13 +18,15 @@ const BODY_DEADLINE_MS = 30_000;
  *
  * @param maxBytes Bodies above it are refused while they arrive, whatever `Content-Length` says.
  * @throws {GatewayError} `unsupported_media_type` unless it is plain `application/json` in UTF-8,
- * `too_large`, `malformed_json` for bytes that are not UTF-8, `invalid_request` when it is too slow.
+ * `too_large`, `malformed_json` for bytes that are not UTF-8, `invalid_request` when it is too slow or
+ * breaks off.
  */
 export async function readBody(request: Request, maxBytes: number): Promise<string> {
   requireJson(request.headers);
-  const bytes = await inTime(readBytes(request, maxBytes));
+  const bytes = await inTime(startReading(request, maxBytes));
+  if (bytes.length > maxBytes) throw tooLarge(maxBytes);
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return UTF_8.decode(bytes);
   } catch (cause) {
     throw new GatewayError("malformed_json", "Cannot read body: not UTF-8", { cause });
   }
@@ -30,8 +34,9 @@ export async function readBody(request: Request, maxBytes: number): Promise<stri
 
 function requireJson(headers: Headers): void {
   const [media = "", ...parameters] = (headers.get("content-type") ?? "").toLowerCase().split(";");
-  const charset = parameters.find((parameter) => parameter.trim().startsWith("charset="));
-  const utf8 = charset === undefined || /^charset="?utf-8"?$/.test(charset.trim());
+  const utf8 = parameters.map((parameter) => parameter.trim())
+    .filter((parameter) => parameter.startsWith("charset="))
+    .every((charset) => /^charset=(?:utf-8|"utf-8")$/.test(charset));
   if (media.trim() !== "application/json" || !utf8 || headers.has("content-encoding")) {
     throw new GatewayError(
       "unsupported_media_type",
@@ -40,11 +45,24 @@ function requireJson(headers: Headers): void {
   }
 }
 
-async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const length = Number(request.headers.get("content-length") ?? Infinity);
-  // The platform holds a body to its announced length, and reads it at once faster than by chunks.
-  if (length <= maxBytes) return new Uint8Array(await request.arrayBuffer());
-  return request.body === null ? new Uint8Array() : collect(request.body.getReader(), maxBytes);
+/** A body that is being read. */
+interface Reading {
+  readonly bytes: Promise<Uint8Array>;
+  /** Stops it. */
+  readonly giveUp: () => void;
+}
+
+function startReading(request: Request, maxBytes: number): Reading {
+  const announced = request.headers.get("content-length") ?? "";
+  // The platform holds a body to its announced length, and reads it at once much faster than by
+  // chunks; on Node even to look at `request.body` makes a stream of it.
+  if ((/^\d+$/.test(announced) && Number(announced) <= maxBytes) || request.body === null) {
+    const bytes = request.arrayBuffer().then((buffer) => new Uint8Array(buffer));
+    return { bytes, giveUp: () => {} };
+  }
+  const reader = request.body.getReader();
+  // A stream that is broken cannot be stopped any more, and need not.
+  return { bytes: collect(reader, maxBytes), giveUp: () => void reader.cancel().catch(() => {}) };
 }
 
 /** Times the limit that a body may have to be read, and thrown away, before it is refused. */
@@ -83,13 +101,18 @@ async function collect(
   return bytes;
 }
 
-function inTime<T>(reading: Promise<T>): Promise<T> {
+function inTime({ bytes, giveUp }: Reading): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new GatewayError("invalid_request", "Cannot read body: it arrives too slowly")),
-      BODY_DEADLINE_MS,
-    );
-    reading.then(resolve, reject).finally(() => clearTimeout(timer));
+    const fail = (why: string, cause?: unknown): void =>
+      reject(new GatewayError("invalid_request", `Cannot read body: ${why}`, { cause }));
+    const timer = setTimeout(() => {
+      fail("it arrives too slowly");
+      giveUp();
+    }, BODY_DEADLINE_MS);
+    bytes.then(resolve, (cause) => {
+      if (cause instanceof GatewayError) reject(cause);
+      else fail("it broke off", cause);
+    }).finally(() => clearTimeout(timer));
   });
 }
 

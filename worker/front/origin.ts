@@ -22,8 +22,12 @@ export interface OriginPolicy {
  * @throws {GatewayError} `forbidden_host` or `forbidden_origin`.
  */
 export function checkOrigin(request: Request, { hosts, origins }: OriginPolicy): void {
-  const host = (request.headers.get("host") ?? new URL(request.url).host).toLowerCase();
-  if (hosts !== undefined && !LOOPBACK.test(host) && !hosts.has(host)) {
+  // Deno makes it of whatever the Host header says, and that need not be a URL.
+  const url = URL.parse(request.url);
+  const host = (request.headers.get("host") ?? url?.host ?? "").toLowerCase();
+  const served = (name: string): boolean => LOOPBACK.test(name) || hosts?.has(name) !== false;
+  // They differ in requests in absolute form (RFC 9112 §3.2.2), of which nobody honest has need.
+  if (url === null || !served(host) || !served(url.host)) {
     throw new GatewayError(
       "forbidden_host",
       "Cannot serve this host: set MCP_RUNNER_URL to the worker's public URL",
@@ -68,16 +72,40 @@ export function corsHeaders(
  *
  * @param routing `loopback`: only loopback names and the public URL's host are served. `platform`:
  * the platform sends us only requests for hosts that the owner has given it.
+ * @throws {GatewayError} `usage` for what would silently let nobody in.
  */
 export function originPolicy(
   env: Readonly<Record<string, string | undefined>>,
   routing: "loopback" | "platform",
 ): OriginPolicy {
-  const publicUrl = env["MCP_RUNNER_URL"];
-  const hosts = publicUrl === undefined ? [] : [new URL(publicUrl).host.toLowerCase()];
   const origins = (env["MCP_RUNNER_ORIGINS"] ?? "").split(",").map((origin) => origin.trim());
   return {
-    hosts: routing === "loopback" ? new Set(hosts) : undefined,
-    origins: new Set(origins.filter((origin) => origin !== "")),
+    hosts: routing === "loopback" ? readHosts(env["MCP_RUNNER_URL"] ?? "") : undefined,
+    origins: new Set(origins.filter((origin) => origin !== "").map(readOrigin)),
   };
+}
+
+/** The host of the public URL, as clients may write it: with and without the scheme's own port. */
+function readHosts(publicUrl: string): ReadonlySet<string> {
+  if (publicUrl === "") return new Set();
+  const url = URL.parse(publicUrl);
+  const port = url?.protocol === "https:" ? "443" : "80";
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new GatewayError(
+      "usage",
+      `Cannot use MCP_RUNNER_URL: "${publicUrl}" is no URL, write https://edge.example.com`,
+    );
+  }
+  return new Set([url.host, `${url.hostname}:${url.port === "" ? port : url.port}`]);
+}
+
+/** An origin as browsers write it. Those of extensions are no URL of the web and stay as they are. */
+function readOrigin(text: string): string {
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol)) return url.origin;
+  if (/^[a-z][a-z0-9+.-]*:\/\/[^/*]+$/.test(text)) return text;
+  throw new GatewayError(
+    "usage",
+    `Cannot use MCP_RUNNER_ORIGINS: "${text}" is no origin, write https://app.example.com`,
+  );
 }
