@@ -13,16 +13,13 @@ import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import * as v from "valibot";
+import { followOutput, type Output } from "./output.ts";
 
 /** A running workerd. */
-export interface Workerd extends AsyncDisposable {
+export interface Workerd extends Output, AsyncDisposable {
   /** Origin of its socket, without a slash at the end. */
   readonly url: string;
   readonly process: ChildProcess;
-  /** What it has printed so far, both streams as they came. */
-  output(): string;
-  /** Resolves once the output matches; rejects with the output when it ends or `ms` pass before. */
-  printed(pattern: RegExp, ms?: number): Promise<RegExpExecArray>;
   /** Kills it, as it does not end on SIGTERM while sockets are open; resolves when it is gone. */
   stop(): Promise<void>;
 }
@@ -51,7 +48,7 @@ export async function startWorkerd(
     { cwd: dirname(configPath), stdio: ["ignore", "pipe", "pipe", "pipe"] },
   );
   const closed = new Promise<void>((resolve) => void child.once("close", () => resolve()));
-  const output = readOutput(child, closed);
+  const output = followOutput(child, closed);
 
   async function stop(): Promise<void> {
     child.kill("SIGKILL");
@@ -66,44 +63,6 @@ export async function startWorkerd(
     await stop();
     throw new Error(`workerd did not listen; it printed:\n${output.output()}`, { cause });
   }
-}
-
-function readOutput(
-  { stdout, stderr }: ChildProcess,
-  closed: Promise<void>,
-): Pick<Workerd, "output" | "printed"> {
-  let output = "";
-  const waiting = new Set<() => void>();
-  for (const stream of [stdout, stderr]) {
-    stream?.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-      for (const look of waiting) look();
-    });
-  }
-
-  function printed(pattern: RegExp, ms = 10_000): Promise<RegExpExecArray> {
-    return new Promise((resolve, reject) => {
-      const end = (error?: Error): void => {
-        clearTimeout(timer);
-        waiting.delete(look);
-        if (error !== undefined) reject(error);
-      };
-      const fail = (): void =>
-        end(new Error(`workerd did not print ${pattern}; it printed:\n${output}`));
-      const look = (): void => {
-        const match = pattern.exec(output);
-        if (match === null) return;
-        end();
-        resolve(match);
-      };
-      const timer = setTimeout(fail, ms);
-      waiting.add(look);
-      look();
-      void closed.then(fail);
-    });
-  }
-
-  return { output: () => output, printed };
 }
 
 async function portOf(child: ChildProcess, socket: string, signal: AbortSignal): Promise<number> {

@@ -69,7 +69,6 @@ for (const [why, header] of bad) {
     const client = await worker.client();
     const authorization = header(client.token);
     const headers = authorization === undefined ? {} : { authorization };
-    const startMs = performance.now();
     for (
       const response of [
         await askWith(client, authorization),
@@ -92,7 +91,6 @@ for (const [why, header] of bad) {
       assert.deepEqual(rest, { jsonrpc: "2.0" });
       assert.doesNotMatch(error?.message ?? "", /mcpr_|AAAA/, "the token is not repeated");
     }
-    assert.ok(performance.now() - startMs < 500);
     assert.doesNotMatch(JSON.stringify(worker.logged), /mcpr_|AAAA/);
   });
 }

@@ -99,20 +99,17 @@ function filler(count: number): string {
 for (const [why, body, status, code] of refused) {
   test(`${why} is answered ${status} and ${code}`, async () => {
     const worker = startWorkerInMemory();
-    const startMs = performance.now();
     const response = await post(await worker.client(), body, { headers: HEADERS });
-    const ms = performance.now() - startMs;
     assert.equal(response.status, status);
     const { error, ...rest } = await messageOf(response) as Required<Message>;
     assert.equal(error.code, code, error.message);
     assert.deepEqual(Object.keys(rest).filter((key) => key !== "id"), ["jsonrpc"]);
     assert.doesNotMatch(
       JSON.stringify(error),
-      /\.ts|node:|Error:|\/work/,
+      /\.ts|node:|Error:|\s\/\w+\//,
       "tells nothing of the inside",
     );
     assert.deepEqual(worker.logged, [], "is no fault of the worker");
-    assert.ok(ms < 1000, `took ${ms} ms`);
   });
 }
 

@@ -13,7 +13,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-const linux: HomeMachine = { platform: "linux", env: {}, userHome: "/home/ada", cwd: "/work" };
+const linux: HomeMachine = { platform: "linux", env: {}, userHome: "/home/ada", cwd: "/folder" };
 const mac: HomeMachine = { ...linux, platform: "darwin", userHome: "/Users/ada" };
 const windows: HomeMachine = {
   platform: "win32",
@@ -28,7 +28,7 @@ const places: Array<[machine: HomeMachine, env: HomeMachine["env"], expected: st
   [linux, { XDG_STATE_HOME: "state" }, "/home/ada/.local/state/mcp-runner"],
   [linux, { XDG_STATE_HOME: "" }, "/home/ada/.local/state/mcp-runner"],
   [linux, { MCP_RUNNER_HOME: "/srv/runner", XDG_STATE_HOME: "/state" }, "/srv/runner"],
-  [linux, { MCP_RUNNER_HOME: "runner" }, "/work/runner"],
+  [linux, { MCP_RUNNER_HOME: "runner" }, "/folder/runner"],
   [mac, { XDG_STATE_HOME: "/state" }, "/Users/ada/Library/Application Support/mcp-runner"],
   [windows, {}, "C:\\Users\\ada\\AppData\\Local\\mcp-runner"],
   [windows, { LOCALAPPDATA: "D:\\data" }, "D:\\data\\mcp-runner"],
