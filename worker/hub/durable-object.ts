@@ -175,6 +175,8 @@ export class TunnelHome {
       },
       close: (code, reason) => {
         try {
+          // Closed for us, even if the peer ignores it: after a sleep there is nothing to take up.
+          socket.serializeAttachment(null);
           socket.close(code, reason);
         } catch {
           // Already closed.

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { GatewayError } from "../../src/errors.ts";
 import { SUBPROTOCOL } from "../../src/tunnel/frame.ts";
 import type { Upgrade } from "../hub/hub.ts";
 import type { Listen } from "./listen.ts";
@@ -30,6 +31,10 @@ export function denoNamespace(): DenoNamespace | undefined {
 export const upgradeDeno: Upgrade = (request, open) => {
   const deno = denoNamespace();
   if (deno === undefined) throw new TypeError("Not on Deno");
+  if (!request.headers.has("sec-websocket-key")) {
+    // Deno would throw; the other platforms answer such a request before we see it.
+    throw new GatewayError("upgrade_required", "Cannot open a tunnel: no Sec-WebSocket-Key");
+  }
   const { socket, response } = deno.upgradeWebSocket(request, { protocol: SUBPROTOCOL });
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {

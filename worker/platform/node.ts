@@ -33,7 +33,12 @@ export const listenNode: Listen = async ({ hostname, port, fetch }) => {
   // its time: Node's would make a stream of each answer only to read it back.
   const answer = getRequestListener((request) => fetch(request, noUpgrade));
   const server = createServer(
-    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      // Some clients offer h2c with every request: to take that for an upgrade would lose the body.
+      shouldUpgradeCallback: ({ method }) => method === "GET",
+    },
     (incoming, outgoing) => void answer(incoming, outgoing),
   );
   const sockets = new WebSocketServer({
