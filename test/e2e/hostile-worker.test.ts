@@ -50,13 +50,15 @@ describe("a runner that has joined a hostile worker", () => {
 
   /** The result or error of a call. */
   function ended(id: string): Promise<Frame> {
+    return said(id, "result", "error");
+  }
+
+  /** The first frame of one of these types about a call. */
+  function said(id: string, ...types: Header["type"][]): Promise<Frame> {
     return new Promise((resolve, reject) => {
       const look = (data: Buffer): void => {
         const text = data.toString("utf8");
-        if (
-          !text.startsWith(`{"type":"result","id":"${id}"`) &&
-          !text.startsWith(`{"type":"error","id":"${id}"`)
-        ) return;
+        if (!types.some((type) => text.startsWith(`{"type":"${type}","id":"${id}"`))) return;
         tunnel.socket.off("message", look);
         const [head = "", payload = ""] = text.split("\n", 2);
         resolve({ header: JSON.parse(head) as Header, payload });
@@ -163,7 +165,10 @@ describe("a runner that has joined a hostile worker", () => {
 
   test("runs a call once, however often it is sent", async () => {
     const before = await seen();
+    // A call that is cancelled before it was handed on would not run at all.
+    const accepted = said("again", "accepted");
     for (let n = 0; n < 3; n++) tunnel.say(callHeader("again"), '{"name":"probe__wait"}');
+    await accepted;
     tunnel.say({ type: "cancel", id: "again", reason: "enough" });
     const after = (await seen()).slice(before.length);
     assert.deepEqual(after.map(nameOf), ["wait", undefined, "seen"]);
