@@ -36,3 +36,17 @@ export function readArguments<const O extends Options>(
 export function usageError(what: string, usage: string): GatewayError {
   return new GatewayError("usage", `${what}\nUsage: ${usage}`);
 }
+
+/** The arguments of a tool, checked to be a JSON object and kept as they were written. */
+export function readArgs(text: string): string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new GatewayError("usage", `--args is not JSON: ${text}`, { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new GatewayError("usage", '--args must be a JSON object, such as \'{"message":"hi"}\'');
+  }
+  return text;
+}

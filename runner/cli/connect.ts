@@ -13,7 +13,7 @@ import {
 } from "./arguments.ts";
 import { commands } from "./commands.ts";
 import { startServing } from "./serving.ts";
-import { humanLog, type Terminal } from "./terminal.ts";
+import { humanLog, type Terminal, whenStopped } from "./terminal.ts";
 import { chooseWorker } from "./worker-url.ts";
 
 const OPTIONS = { ...CONFIG_OPTION, ...JSON_OPTION, code: { type: "string" } } as const;
@@ -40,9 +40,9 @@ export async function connect(args: readonly string[], terminal: Terminal): Prom
   try {
     await Promise.race([
       serving.ready.then(() => ready(terminal, origin, values.json ?? false)),
-      stop(terminal),
+      whenStopped(terminal),
     ]);
-    if (!terminal.stopped.aborted) await Promise.race([serving.ended, stop(terminal)]);
+    if (!terminal.stopped.aborted) await Promise.race([serving.ended, whenStopped(terminal)]);
   } finally {
     if (terminal.stopped.aborted) terminal.note("Stopping");
     await serving.stop();
@@ -81,11 +81,4 @@ async function join(
   });
   terminal.note(`Joined ${origin} as "${machine}"`);
   return token;
-}
-
-function stop({ stopped }: Terminal): Promise<void> {
-  return new Promise((resolve) => {
-    if (stopped.aborted) resolve();
-    else stopped.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -35,6 +35,14 @@ export function processTerminal(stopped: AbortSignal): Terminal {
   };
 }
 
+/** Resolves when the user or the system asks the program to stop. */
+export function whenStopped({ stopped }: Pick<Terminal, "stopped">): Promise<void> {
+  return new Promise((resolve) => {
+    if (stopped.aborted) resolve();
+    else stopped.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
 /** A log for people: the message, and what belongs to it indented below. */
 export function humanLog(terminal: Pick<Terminal, "note">): Log {
   return (level, message, fields = {}) => {

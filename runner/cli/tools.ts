@@ -11,12 +11,12 @@ import {
   CONFIG_OPTION,
   DEFAULT_CONFIG,
   JSON_OPTION,
+  readArgs,
   readArguments,
   usageError,
 } from "./arguments.ts";
 import { commands } from "./commands.ts";
 import { humanLog, type Terminal } from "./terminal.ts";
-import { readArgs } from "./up.ts";
 
 const OPTIONS = {
   ...CONFIG_OPTION,

@@ -1,7 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { ServedWorker } from "../../src/embedded-worker.ts";
-import { GatewayError } from "../../src/errors.ts";
 import { loadConfig } from "../config/config.ts";
 import { loadCredentials, rememberWorker } from "../local/credentials.ts";
 import { serveEmbeddedWorker } from "../local/embedded-worker.ts";
@@ -10,13 +9,14 @@ import {
   CONFIG_OPTION,
   DEFAULT_CONFIG,
   JSON_OPTION,
+  readArgs,
   readArguments,
   usageError,
 } from "./arguments.ts";
 import { clientLines } from "./client-lines.ts";
 import { commands } from "./commands.ts";
 import { startServing } from "./serving.ts";
-import { humanLog, type Terminal } from "./terminal.ts";
+import { humanLog, type Terminal, whenStopped } from "./terminal.ts";
 import { tryTool } from "./trial.ts";
 
 /** Port of the worker unless `--port` says otherwise. */
@@ -62,7 +62,7 @@ export async function up(args: readonly string[], terminal: Terminal): Promise<v
       dial: { origin: worker.origin, token: tokens.tunnel },
     });
     try {
-      await Promise.race([serving.ready, aborted(terminal.stopped)]);
+      await Promise.race([serving.ready, whenStopped(terminal)]);
       if (terminal.stopped.aborted) return;
       const trial = options.call && await tryTool(serving.runner, endpoint, options.call);
       if (options.json) {
@@ -80,7 +80,7 @@ export async function up(args: readonly string[], terminal: Terminal): Promise<v
       }
       if (options.once) return;
       terminal.note("\nPress Ctrl-C to stop.");
-      await Promise.race([serving.ended, aborted(terminal.stopped)]);
+      await Promise.race([serving.ended, whenStopped(terminal)]);
     } finally {
       if (terminal.stopped.aborted) terminal.note("Stopping");
       await serving.stop();
@@ -112,20 +112,6 @@ function read(args: readonly string[]) {
   };
 }
 
-/** The arguments of a tool, checked to be a JSON object and kept as they were written. */
-export function readArgs(text: string): string {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new GatewayError("usage", `--args is not JSON: ${text}`, { cause });
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new GatewayError("usage", '--args must be a JSON object, such as \'{"message":"hi"}\'');
-  }
-  return text;
-}
-
 function newTokens(worker: ServedWorker): Promise<Tokens> {
   return Promise.all([
     worker.createTunnelToken(hostname().slice(0, 64)),
@@ -153,11 +139,4 @@ async function keptTokens(worker: ServedWorker, home: string): Promise<Tokens> {
     });
   }
   return { tunnel, client };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { posix, win32 } from "node:path";
 import { GatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
+import { stateDirectory } from "../../src/state-path.ts";
 import { refuseOthers } from "./permission.ts";
 
 /** What the place of the state directory depends on; tests pass their own. */
@@ -23,27 +24,14 @@ export interface HomeMachine {
 export function homeDirectory(machine: HomeMachine = thisMachine()): string {
   const { platform, env, userHome, cwd } = machine;
   const { join, resolve, isAbsolute } = platform === "win32" ? win32 : posix;
-  const chosen = env["MCP_RUNNER_HOME"];
-  if (chosen) return resolve(cwd, chosen);
-
-  const data = env[platform === "win32" ? "LOCALAPPDATA" : "XDG_STATE_HOME"];
-  // The XDG specification has relative values ignored.
-  if (platform !== "darwin" && data && isAbsolute(data)) return join(data, "mcp-runner");
-
-  if (!isAbsolute(userHome)) {
-    throw new GatewayError(
-      "usage",
-      "Cannot find a directory for the state of mcp-runner: this user has no home, set MCP_RUNNER_HOME",
-    );
-  }
-  switch (platform) {
-    case "darwin":
-      return join(userHome, "Library", "Application Support", "mcp-runner");
-    case "win32":
-      return join(userHome, "AppData", "Local", "mcp-runner");
-    default:
-      return join(userHome, ".local", "state", "mcp-runner");
-  }
+  const home = isAbsolute(userHome) ? userHome : undefined;
+  const local = env["LOCALAPPDATA"] || (home && join(home, "AppData", "Local"));
+  const directory = stateDirectory({ ...env, HOME: home, LOCALAPPDATA: local }, platform);
+  if (directory !== undefined) return resolve(cwd, directory);
+  throw new GatewayError(
+    "usage",
+    "Cannot find a directory for the state of mcp-runner: this user has no home, set MCP_RUNNER_HOME",
+  );
 }
 
 /**

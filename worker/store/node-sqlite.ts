@@ -2,8 +2,8 @@
  * The store in a SQLite file of a process, through the `node:sqlite` that Node (22.13 and newer) and
  * Deno bring along.
  *
- * The embedded worker opens one at start and closes it at the end; the command line opens the same
- * file beside a running worker to make and revoke tokens, which SQLite's own locks allow. Builtins
+ * A worker opens one at start and closes it at the end; its command `code` opens the same file beside
+ * a running worker to make a join code, which SQLite's own locks allow. Builtins
  * are asked for when a file is opened and never imported, because the worker is one file that must
  * also load where there are none.
  *
