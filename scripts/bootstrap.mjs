@@ -1,5 +1,6 @@
 /**
- * Takes a fresh clone to a running product: `npm start`, `npm test` and `npm run bench`.
+ * Takes a fresh clone to a running product: `npm start`, `npm test`, `npm run bench` and
+ * `npm run conformance`.
  *
  * Plain JavaScript on Node's own modules, since nothing is installed yet when it starts; Node 20 is
  * enough. It installs the packages, builds, finds or brings up a Docker engine, and hands over. What
@@ -13,7 +14,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { ensureEngine } from "./engine.mjs";
 import { ensureInstalled, installedNode, npm, productNode } from "./install.mjs";
-import { foreground, must, withBin } from "./run.mjs";
+import { foreground, must, remembered, withBin } from "./run.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 
@@ -24,7 +25,7 @@ const TEST_FOLDERS = ["unit", "runtime", "docker", "e2e", "package"];
 const TEST_FILE_MS = 300_000;
 
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
-const COMMANDS = { start, test, bench };
+const COMMANDS = { start, test, bench, conformance };
 
 /** @param {string} line */
 function say(line) {
@@ -69,14 +70,18 @@ async function test(args) {
   ];
   // One file at a time: the engine is shared, and so are two cores.
   const tests = { title: "Tests on Node 24", command: node, args: [...serial, ...args, ...files] };
+  /** @type {{ title: string; end: string }[]} */
   const failed = [];
   for (const { title, command, args, ...options } of [...checks, tests]) {
     say(`\n${title}`);
-    const code = await foreground(command, args, { ...options, cwd: root, env: withBin(root) });
+    const where = { ...options, cwd: root, env: withBin(root) };
+    const { code, end } = await remembered(command, args, where);
     if (code > 128) return code; // interrupted
-    if (code !== 0) failed.push(title);
+    if (code !== 0) failed.push({ title, end });
   }
-  if (failed.length > 0) say(`\nFailed: ${failed.join(", ")}`);
+  // Whoever reads a log from its end sees what failed, however much came after it.
+  for (const { title, end } of failed) if (end !== "") say(`\nThe end of "${title}":\n${end}`);
+  if (failed.length > 0) say(`\nFailed: ${failed.map(({ title }) => title).join(", ")}`);
   return failed.length === 0 ? 0 : 1;
 }
 
@@ -103,6 +108,18 @@ async function bench(args) {
   await must(node, ["scripts/build.mjs"], { cwd: root });
   await ensureEngine(say);
   return await foreground(node, ["bench/bench.ts", ...args], { cwd: root });
+}
+
+/**
+ * The official conformance suite against the whole path, docs/mcp.md.
+ *
+ * @param {string[]} args
+ */
+async function conformance(args) {
+  const node = installedNode(root);
+  await must(node, ["scripts/build.mjs"], { cwd: root });
+  await ensureEngine(say);
+  return await foreground(node, ["test/conformance/conformance.ts", ...args], { cwd: root });
 }
 
 const [name = "", ...args] = process.argv.slice(2);

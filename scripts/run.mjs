@@ -12,6 +12,9 @@ import process from "node:process";
 /** Signals within this many milliseconds are one: a terminal and npm each deliver the same Ctrl-C. */
 const ONE_PRESS_MS = 500;
 
+/** Characters of a program's output that are kept for those who missed it: the summary is at its end. */
+const KEPT_LENGTH = 8_000;
+
 /** How often to look whether npm is still there, in milliseconds. */
 const PARENT_CHECK_MS = 500;
 
@@ -34,11 +37,22 @@ export function withBin(root, env = process.env) {
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ cwd: string; env?: NodeJS.ProcessEnv; shell?: boolean }} options
+ * @param {{ cwd: string; env?: NodeJS.ProcessEnv; shell?: boolean; heard?: (text: string) => void }} options
+ * `heard` gets what the program prints, beside our own output.
  * @returns {Promise<number>} Its exit code; 128 + n when signal n ended it.
  */
-export async function foreground(command, args, { cwd, env, shell = false }) {
-  const child = spawn(command, args, { cwd, env, shell, stdio: "inherit", detached: !windows });
+export async function foreground(command, args, { cwd, env, shell = false, heard }) {
+  /** @type {import("node:child_process").StdioOptions} */
+  const stdio = heard === undefined ? "inherit" : ["inherit", "pipe", "pipe"];
+  const child = spawn(command, args, { cwd, env, shell, stdio, detached: !windows });
+  child.stdout?.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
+    process.stdout.write(text);
+    heard?.(text);
+  });
+  child.stderr?.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
+    process.stderr.write(text);
+    heard?.(text);
+  });
   let lastMs = -Infinity;
   const passOn = (/** @type {NodeJS.Signals} */ signal) => {
     if (windows || performance.now() - lastMs < ONE_PRESS_MS) return;
@@ -61,6 +75,27 @@ export async function foreground(command, args, { cwd, env, shell = false }) {
     clearInterval(watch);
     for (const signal of signals) process.off(signal, passOn);
   }
+}
+
+/**
+ * Like `foreground`, and keeps the end of what the program printed, so that it can be told again when
+ * much more has been printed since. On a terminal the program has that to itself, and nothing is kept.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ cwd: string; env?: NodeJS.ProcessEnv; shell?: boolean }} options
+ * @returns {Promise<{ code: number; end: string }>}
+ */
+export async function remembered(command, args, options) {
+  let end = "";
+  if (process.stdout.isTTY) return { code: await foreground(command, args, options), end };
+  const code = await foreground(command, args, {
+    ...options,
+    heard: (text) => {
+      end = (end + text).slice(-KEPT_LENGTH);
+    },
+  });
+  return { code, end };
 }
 
 /**
