@@ -19,8 +19,8 @@ export interface Reply {
   accepted(): void;
   /** A JSON-RPC notification of this call, as raw text. */
   note(notification: string): void;
-  /** The raw text of the result. */
-  result(result: string): void;
-  /** The raw text of a JSON-RPC error object. */
-  error(error: string): void;
+  /** The raw text of the result; `resultType` as in it, undefined for `complete`. */
+  result(result: string, resultType?: string): void;
+  /** The raw text of a JSON-RPC error object; `status` if it refuses the whole HTTP request. */
+  error(error: string, status?: HeaderOf<"error">["status"]): void;
 }

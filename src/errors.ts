@@ -39,6 +39,7 @@ const FAILURES = {
   invalid_request: refused(400, -32600),
   too_deep: refused(400, -32600),
   too_large: refused(413, -32600),
+  request_timeout: refused(408, -32600),
   unsupported_media_type: refused(415, -32600),
   method_not_allowed: refused(405, -32600),
   not_found: refused(404, -32600),
@@ -51,12 +52,15 @@ const FAILURES = {
   header_mismatch: refused(400, -32020),
   unsupported_version: refused(400, -32022),
   invalid_meta: refused(400, -32602),
+  missing_capability: refused(400, -32021),
   unknown_method: refused(404, -32601),
   session_required: refused(400, -32600),
   session_unknown: refused(404, -32600),
 
   // The call was understood and has failed.
   unknown_tool: failed(-32602, "no", false),
+  unknown_resource: failed(-32602, "no", false),
+  state_invalid: failed(-32602, "no", false),
   invalid_params: failed(-32602, "no", false),
   runner_offline: failed(1001, "no", true),
   runner_lost: failed(1002, "unknown", false),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { GatewayError } from "../errors.ts";
 
 /** Carries the protocol revision, in all revisions since 2025-06-18. */
 export const VERSION_HEADER = "mcp-protocol-version";
@@ -15,6 +16,17 @@ export const NAME_HEADER = "mcp-name";
 
 /** Carries the session id, in the revisions that have sessions. */
 export const SESSION_HEADER = "mcp-session-id";
+
+/** Begins the names of headers that repeat arguments of a tool, as its schema asks for. */
+const PARAM_PREFIX = "mcp-param-";
+
+/** Most such headers of a request, and the longest value of one. */
+const MAX_PARAM_HEADERS = 64;
+const MAX_PARAM_LENGTH = 8 * 1024;
+
+/** Longest name of one without its prefix, and longest of all as JSON: they share the header of a frame. */
+const MAX_PARAM_NAME_LENGTH = 128;
+const MAX_PARAMS_LENGTH = 24 * 1024;
 
 /** The member of `params` that the name header repeats, by method. */
 const NAMED_BY: ReadonlyMap<string, string> = new Map([
@@ -55,4 +67,34 @@ export function mirroredValue(header: string | null): string | undefined {
     // Bytes that are not UTF-8 are no text: the header is refused like any other illegal one.
     return undefined;
   }
+}
+
+/**
+ * The `Mcp-Param-<name>` headers of a request, as sent, by `<name>` in lower case; undefined without
+ * any. Whoever knows the tool's schema compares them with the arguments.
+ *
+ * @throws {GatewayError} `header_mismatch` for more or longer ones than are passed on.
+ */
+export function paramHeaders(headers: Headers): Readonly<Record<string, string>> | undefined {
+  const found: [name: string, value: string][] = [];
+  headers.forEach((value, header) => {
+    const name = header.startsWith(PARAM_PREFIX) ? header.slice(PARAM_PREFIX.length) : "";
+    if (name !== "") found.push([name, value]);
+  });
+  if (found.length === 0) return undefined;
+  const all = Object.fromEntries(found);
+  if (
+    found.length > MAX_PARAM_HEADERS ||
+    found.some(([name, value]) =>
+      name.length > MAX_PARAM_NAME_LENGTH || value.length > MAX_PARAM_LENGTH
+    ) ||
+    JSON.stringify(all).length > MAX_PARAMS_LENGTH
+  ) {
+    throw new GatewayError(
+      "header_mismatch",
+      `Header mismatch: at most ${MAX_PARAM_HEADERS} Mcp-Param headers are read, each of at most ` +
+        `${MAX_PARAM_LENGTH} characters, all of ${MAX_PARAMS_LENGTH}`,
+    );
+  }
+  return all;
 }

@@ -1,12 +1,21 @@
 import * as v from "valibot";
 import { GatewayError } from "../errors.ts";
+import { type LogLevel, logLevel } from "./log-level.ts";
 
 /** Prefix of the `_meta` keys that MCP keeps for itself. */
 export const RESERVED_PREFIX = "io.modelcontextprotocol/";
 
-const VERSION_KEY = `${RESERVED_PREFIX}protocolVersion`;
-const CAPABILITIES_KEY = `${RESERVED_PREFIX}clientCapabilities`;
-const LOG_LEVEL_KEY = `${RESERVED_PREFIX}logLevel`;
+/** `_meta` key of a modern request for its revision. */
+export const VERSION_KEY = `${RESERVED_PREFIX}protocolVersion`;
+
+/** `_meta` key of a modern request for what its client can do. */
+export const CAPABILITIES_KEY = `${RESERVED_PREFIX}clientCapabilities`;
+
+/** `_meta` key of a modern request for the program that sends it. */
+export const CLIENT_INFO_KEY = `${RESERVED_PREFIX}clientInfo`;
+
+/** `_meta` key of a modern request for the least severe log message that it wants. */
+export const LOG_LEVEL_KEY = `${RESERVED_PREFIX}logLevel`;
 
 /** Longest `_meta` that is read, in UTF-16 code units: it may carry icons, but no payload. */
 const MAX_META_LENGTH = 256 * 1024;
@@ -20,10 +29,18 @@ const MAX_CAPABILITIES_LENGTH = 32 * 1024;
 /** `_meta` key under which a modern result names the server. */
 export const SERVER_INFO_KEY = `${RESERVED_PREFIX}serverInfo`;
 
+/**
+ * `_meta` key of the canonical call alone: JSON-RPC errors with which a legacy client answered what a
+ * server asked for, by key, beside the `inputResponses` of the others. MCP 2026-07-28 has no place for them.
+ */
+export const INPUT_ERRORS_KEY = "com.mcp-runner/inputErrors";
+
 /** What a modern request says of itself in `params._meta` (MCP 2026-07-28 basic/index "_meta"). */
 export interface RequestMeta {
   readonly protocolVersion: string;
   readonly clientCapabilities: Readonly<Record<string, unknown>>;
+  /** Least severe log message that the client wants with this request; undefined: none. */
+  readonly logLevel?: LogLevel;
 }
 
 const capabilities = v.pipe(
@@ -32,18 +49,6 @@ const capabilities = v.pipe(
   v.record(v.string(), v.unknown()),
   v.check((value) => JSON.stringify(value).length <= MAX_CAPABILITIES_LENGTH),
 );
-
-/** Syslog's severities (RFC 5424 §6.2.1), as MCP names them. */
-const logLevel = v.picklist([
-  "debug",
-  "info",
-  "notice",
-  "warning",
-  "error",
-  "critical",
-  "alert",
-  "emergency",
-]);
 
 const requestMeta = v.object({
   [VERSION_KEY]: v.string(),
@@ -98,5 +103,6 @@ export function readRequestMeta(meta: unknown): RequestMeta {
   return {
     protocolVersion: parsed.output[VERSION_KEY],
     clientCapabilities: parsed.output[CAPABILITIES_KEY],
+    ...(parsed.output[LOG_LEVEL_KEY] !== undefined && { logLevel: parsed.output[LOG_LEVEL_KEY] }),
   };
 }

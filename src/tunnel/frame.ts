@@ -21,6 +21,7 @@
  */
 import * as v from "valibot";
 import { GatewayError } from "../errors.ts";
+import { logLevel } from "../mcp/log-level.ts";
 
 /** The WebSocket subprotocol of this version of the tunnel. */
 export const SUBPROTOCOL = "mcpr.v1";
@@ -39,6 +40,8 @@ const callId = v.pipe(v.string(), v.nonEmpty(), v.maxLength(64));
 const features = v.pipe(v.array(name), v.maxLength(64));
 const milliseconds = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(86_400_000));
 const json = v.record(v.string(), v.unknown());
+const headerValue = v.pipe(v.string(), v.maxLength(8 * 1024));
+const listKind = v.picklist(["tools", "prompts", "resources"]);
 
 const header = v.variant("type", [
   /** R→W, first. `boot` is new with every start of the program, `runner` is kept by the machine. */
@@ -65,8 +68,16 @@ const header = v.variant("type", [
     heartbeatMs: milliseconds,
     maxPayload: v.pipe(v.number(), v.integer(), v.minValue(1)),
   }),
-  /** R→W: everything the runner offers, in place of what it offered before. Payload: see offer.ts. */
-  v.object({ type: v.literal("offer"), revision: v.pipe(v.number(), v.integer()) }),
+  /**
+   * R→W: everything the runner offers, in place of what it offered before. Payload: see offer.ts.
+   * `changed`: lists that a server said have changed, which those who listen hear of even if the
+   * offer is the same.
+   */
+  v.object({
+    type: v.literal("offer"),
+    revision: v.pipe(v.number(), v.integer()),
+    changed: v.exactOptional(v.pipe(v.array(listKind), v.maxLength(8))),
+  }),
   /** W→R: a canonical call (call.ts). Payload: the request's `params`. */
   v.object({
     type: v.literal("call"),
@@ -76,15 +87,26 @@ const header = v.variant("type", [
     protocolVersion: name,
     clientCapabilities: json,
     caller: v.object({ client: name }),
+    /** Least severe `notifications/message` that the caller wants; absent: none. */
+    logLevel: v.exactOptional(logLevel),
+    /** The `Mcp-Param-<name>` headers of the request, as sent, by `<name>` in lower case. */
+    paramHeaders: v.exactOptional(v.record(name, headerValue)),
   }),
   /** R→W: the call was written to the server's stdin. */
   v.object({ type: v.literal("accepted"), id: callId }),
   /** R→W. Payload: a JSON-RPC notification that belongs to the call, ready for its client. */
   v.object({ type: v.literal("note"), id: callId }),
-  /** R→W. Payload: the result, complete. */
-  v.object({ type: v.literal("result"), id: callId }),
-  /** R→W. Payload: the JSON-RPC error object. */
-  v.object({ type: v.literal("error"), id: callId }),
+  /** R→W. Payload: the result, whole. `resultType` as in the payload, left out for `complete`. */
+  v.object({ type: v.literal("result"), id: callId, resultType: v.exactOptional(name) }),
+  /**
+   * R→W. Payload: the JSON-RPC error object. `status`: the HTTP status that MCP 2026-07-28 asks for
+   * where an error of the runner refuses the whole request; absent: in band.
+   */
+  v.object({
+    type: v.literal("error"),
+    id: callId,
+    status: v.exactOptional(v.picklist([400, 404])),
+  }),
   /** W→R: nobody waits for this call any more. */
   v.object({ type: v.literal("cancel"), id: callId, reason: name }),
   /** Either: no new calls, please; those in flight have `deadlineMs` to end. */
