@@ -10,9 +10,10 @@ import type { Log } from "../src/log.ts";
 import { VERSION } from "../src/version.ts";
 import { accessRoutes } from "./front/access-routes.ts";
 import { authenticateClient, authenticateRunner, type FindGrant } from "./front/authenticate.ts";
-import { MAX_BODY_BYTES, readBody } from "./front/body.ts";
+import { readBody } from "./front/body.ts";
 import { checkOrigin, corsHeaders, type OriginPolicy } from "./front/origin.ts";
 import { checkUpgrade } from "./front/tunnel.ts";
+import { ALLOWED_METHODS, methodNotAllowed } from "./home/request.ts";
 import type { Hub, Upgrade } from "./hub/hub.ts";
 import type { Store } from "./store/store.ts";
 
@@ -25,6 +26,8 @@ export interface AppContext {
   /** For runners and owners; never old, as a connection outlives the answer. */
   readonly findGrantNow: FindGrant;
   readonly origins: OriginPolicy;
+  /** Milliseconds for a body to arrive; those of body.ts unless given. */
+  readonly bodyMs?: number;
   readonly log: Log;
   readonly now: () => number;
 }
@@ -39,7 +42,7 @@ export const DEFAULT_TUNNEL = "default";
 
 /** The worker as a Hono app over its parts. */
 export function createApp(context: AppContext): Hono<{ Bindings: AppBindings }> {
-  const { hub, findGrant, findGrantNow, origins, log } = context;
+  const { hub, findGrant, findGrantNow, origins, bodyMs, log } = context;
   const app = new Hono<{ Bindings: AppBindings }>();
 
   app.use(async (c, next) => {
@@ -58,20 +61,20 @@ export function createApp(context: AppContext): Hono<{ Bindings: AppBindings }> 
     return c.json(readiness, readiness.ready ? 200 : 503);
   });
 
-  app.on(["POST", "DELETE"], "/mcp", async (c) => {
+  app.on(["POST", "GET", "DELETE"], "/mcp", async (c) => {
     const request = c.req.raw;
     const caller = await authenticateClient(request, findGrant);
     return hub.fetch(caller.tunnel, {
       method: request.method,
       headers: request.headers,
-      body: request.method === "POST" ? await readBody(request, MAX_BODY_BYTES) : "",
+      body: request.method === "POST" ? await readBody(request, { bodyMs }) : "",
       caller,
       signal: request.signal,
     });
   });
   app.options("/mcp", (c) => c.body(null, 204));
   app.all("/mcp", () => {
-    throw new GatewayError("method_not_allowed", "Cannot serve this HTTP method: send POST");
+    throw methodNotAllowed();
   });
 
   app.get("/tunnel", async (c) => {
@@ -92,7 +95,9 @@ export function createApp(context: AppContext): Hono<{ Bindings: AppBindings }> 
       log("error", "A request failed inside the worker", { cause: String(thrown.stack) });
     }
     if (error.facts.status === 401) c.header("WWW-Authenticate", 'Bearer realm="mcp-runner"');
-    if (error.code === "method_not_allowed") c.header("Allow", "POST, DELETE");
+    // What is left of its body may never come, and nobody waits for that.
+    if (error.code === "request_timeout") c.header("Connection", "close");
+    if (error.code === "method_not_allowed") c.header("Allow", ALLOWED_METHODS);
     c.header("Cache-Control", "no-store");
     const status = error.facts.status as ContentfulStatusCode;
     return c.json({ jsonrpc: "2.0", error: toRpcError(error) }, status);

@@ -24,7 +24,14 @@ Environment
   MCP_RUNNER_URL       public URL of this worker, when it is not loopback
   MCP_RUNNER_ORIGINS   web origins whose pages may call, divided by commas
   MCP_RUNNER_DATA      file of the store: worker.db in the state directory unless set
+  MCP_RUNNER_BODY_MS   time for a body to arrive: 30000 unless set
+  On Node only
+  MCP_RUNNER_HEADERS_MS    time for the headers of a request to arrive: 10000 unless set
+  MCP_RUNNER_MAX_SOCKETS   sockets that one remote address may open: any number unless set
 `;
+
+/** Milliseconds after the end of the server in which the runners still hear of it. */
+const EXIT_GRACE_MS = 100;
 
 /** The part of Node's and Deno's `process` that the program uses. */
 interface Process {
@@ -34,6 +41,7 @@ interface Process {
   readonly stdout: { write(text: string): void };
   readonly stderr: { write(text: string): void };
   exitCode?: number;
+  exit(): void;
   on(signal: "SIGINT" | "SIGTERM", listener: () => void): void;
   getBuiltinModule(name: "node:process"): Process;
   getBuiltinModule(name: "node:fs"): {
@@ -103,7 +111,9 @@ async function serveUntilSignal(): Promise<void> {
   const code = await firstJoinCode(worker);
   const url = host.env["MCP_RUNNER_URL"] ?? served.origin;
   if (code !== undefined) host.stdout.write(`${announceJoinCode(code, url)}\n`);
-  const stop = (): void => void served.close();
+  // Calls and bodies that nobody waits for any more have timers, and would keep the process.
+  const exit = (): void => void setTimeout(() => host.exit(), EXIT_GRACE_MS);
+  const stop = (): void => void served.close().finally(exit);
   host.on("SIGINT", stop);
   host.on("SIGTERM", stop);
 }

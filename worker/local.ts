@@ -14,13 +14,18 @@ import { type AppBindings, createApp, DEFAULT_TUNNEL } from "./app.ts";
 import { originPolicy } from "./front/origin.ts";
 import { type MemoryHub, memoryHub } from "./hub/memory.ts";
 import { denoNamespace, listenDeno } from "./platform/deno.ts";
+import { type Limits, readLimits } from "./platform/limits.ts";
 import { openSqliteStore, type SqliteStore } from "./store/node-sqlite.ts";
+
+/** Milliseconds between the last words of open streams and the end of their connections. */
+const FLUSH_MS = 50;
 
 /** A worker that lives in this process, with no address yet. */
 export interface LocalWorker {
   readonly app: Hono<{ Bindings: AppBindings }>;
   readonly hub: MemoryHub;
   readonly store: SqliteStore;
+  readonly limits: Limits;
 }
 
 /** What a local worker is made from. */
@@ -32,6 +37,8 @@ export interface LocalWorkerOptions {
 
 /** Opens the store and puts the parts together. */
 export function createLocalWorker({ storePath, log, env }: LocalWorkerOptions): LocalWorker {
+  const limits = readLimits(env, denoNamespace() === undefined ? "node" : "deno");
+  const origins = originPolicy(env, "loopback");
   const store = openSqliteStore(storePath);
   const clock = systemClock;
   const hub = memoryHub({ store, clock, log });
@@ -42,9 +49,10 @@ export function createLocalWorker({ storePath, log, env }: LocalWorkerOptions): 
     now: () => clock.now(),
     findGrant: grantFinder(store),
     findGrantNow: grantFinder(store, { cacheMs: 0 }),
-    origins: originPolicy(env, "loopback"),
+    origins,
+    bodyMs: limits.bodyMs,
   });
-  return { app, hub, store };
+  return { app, hub, store, limits };
 }
 
 /** Makes and serves a local worker; see `WorkerModule` of src/embedded-worker.ts. */
@@ -54,7 +62,7 @@ export function serve(options: ServeOptions): Promise<ServedWorker> {
 
 /** Serves a local worker on an address. */
 export async function serveWorker(
-  { app, hub, store }: LocalWorker,
+  { app, hub, store, limits }: LocalWorker,
   { hostname, port }: Pick<ServeOptions, "hostname" | "port">,
 ): Promise<ServedWorker> {
   const listen = denoNamespace() === undefined
@@ -63,6 +71,7 @@ export async function serveWorker(
   const server = await listen({
     hostname,
     port,
+    limits,
     fetch: (request, bindings) => app.fetch(request, bindings),
   });
   const find = grantFinder(store, { cacheMs: 0 });
@@ -76,6 +85,8 @@ export async function serveWorker(
     isLive: async (token) => (await find(token)).status === "ok",
     close: async () => {
       hub.drain();
+      // What streams say last is on its way before their sockets are closed.
+      await new Promise<void>((resolve) => void systemClock.after(FLUSH_MS, resolve));
       await server.close();
       store.close();
     },

@@ -20,6 +20,8 @@ export interface ConnectionBench extends GatewayBench {
   readonly welcomed: readonly string[];
   /** The close codes that the owner has been told. */
   readonly ended: readonly number[];
+  /** Timers of the connection that run; servers have their own. */
+  timers(): number;
   /** Welcomes the runner, on these conditions. */
   welcome(more?: Partial<HeaderOf<"welcome">>): void;
 }
@@ -31,13 +33,28 @@ export async function openConnection(
   const bench = openGateway(servers);
   await bench.gateway.start();
   const wire = new FakeWire();
+  const timers = new Set<object>();
   const welcomed: string[] = [];
   const ended: number[] = [];
   const log: GatewayBench["log"][number][] = [];
   const connection = new Connection(wire, {
     hello: HELLO,
     gateway: bench.gateway,
-    clock: bench.clock,
+    clock: {
+      now: () => bench.clock.now(),
+      after: (ms, run) => {
+        const timer = { run };
+        timers.add(timer);
+        const cancel = bench.clock.after(ms, () => {
+          timers.delete(timer);
+          run();
+        });
+        return () => {
+          timers.delete(timer);
+          cancel();
+        };
+      },
+    },
     log: (level, message, fields = {}) => void log.push({ level, message, fields }),
     welcomed: (tunnel) => void welcomed.push(tunnel),
     ended: (code) => void ended.push(code),
@@ -50,6 +67,7 @@ export async function openConnection(
     connection,
     welcomed,
     ended,
+    timers: () => timers.size,
     welcome: (more = {}) => wire.say({ ...WELCOME, ...more }),
   };
 }

@@ -1,14 +1,18 @@
 import { Gateway } from "../../runner/gateway/gateway.ts";
 import type { Call, Reply } from "../../src/call.ts";
-import type { ToolRules } from "../../src/policy/allowlist.ts";
+import type { GatewayServer } from "../../runner/gateway/gateway-server.ts";
+import { NO_TASKS } from "../../runner/task/policy.ts";
+import { defaultPrefix } from "../../src/mcp/name.ts";
+import { DENY_ALL, type Rules } from "../../src/policy/allowlist.ts";
 import { type FakeClock, fakeClock } from "./fake-clock.ts";
 import { type Behaviour, hanging, type Pipe, wellBehaved } from "./pipe.ts";
 import { type Bench, type LogLine, openServer } from "./server.ts";
 
 /** A server of a test's gateway. */
 export interface ServerOptions {
-  /** Every tool but "secret" unless given. */
-  readonly rules?: ToolRules;
+  /** For tools: every tool but "secret" unless given. */
+  readonly rules?: Rules;
+  readonly prefix?: string;
   readonly behave?: () => Behaviour;
   readonly launched?: () => Promise<unknown>;
 }
@@ -28,7 +32,7 @@ export interface GatewayBench {
 }
 
 /** Everything but "secret". */
-export const ALL_BUT_SECRET: ToolRules = { allow: ["*"], deny: ["secret"] };
+export const ALL_BUT_SECRET: Rules = { allow: ["*"], deny: ["secret"] };
 
 /** Makes a gateway of these servers; one named "a" with the tools "echo" and "secret" unless given. */
 export function openGateway(
@@ -37,13 +41,21 @@ export function openGateway(
   const clock = fakeClock();
   const log: LogLine[] = [];
   const servers: Record<string, Bench> = {};
-  const entries = Object.entries(options).map(([name, { rules = ALL_BUT_SECRET, ...rest }]) => {
+  const entries = Object.entries(options).map(([name, given]): GatewayServer => {
+    const { rules: tools = ALL_BUT_SECRET, prefix = defaultPrefix(name), ...rest } = given;
     const behave = rest.behave ?? (() => wellBehaved(["echo", "secret"]));
     const bench = openServer({ ...rest, name, clock, behave });
     servers[name] = bench;
-    return { server: bench.server, rules };
+    return {
+      server: bench.server,
+      prefix,
+      rules: { tools, prompts: DENY_ALL, resources: DENY_ALL },
+      tasks: NO_TASKS,
+      transport: "stdio",
+    };
   });
   const gateway = new Gateway({
+    runner: "runner-1",
     servers: entries,
     clock,
     log: (level, message, fields = {}) => void log.push({ level, message, fields }),
@@ -63,7 +75,12 @@ export function openGateway(
     }, reply);
     return events;
   };
-  const handshake = new Set(["initialize", "notifications/initialized", "tools/list"]);
+  const handshake = new Set([
+    "server/discover",
+    "initialize",
+    "notifications/initialized",
+    "tools/list",
+  ]);
   return {
     gateway,
     clock,
@@ -104,8 +121,12 @@ export function recordedReply(): { readonly reply: Reply; readonly events: strin
     reply: {
       accepted: () => void events.push("accepted"),
       note: (note) => void events.push(`note ${note}`),
-      result: (result) => void events.push(`result ${result}`),
-      error: (error) => void events.push(`error ${error}`),
+      result: (result, type) => {
+        events.push(`${type === undefined ? "" : `${type} `}result ${result}`);
+      },
+      error: (error, status) => {
+        events.push(`error ${error}${status === undefined ? "" : ` ${status}`}`);
+      },
     },
   };
 }
@@ -122,5 +143,8 @@ export function errorOf(events: readonly string[]): {
 } {
   const errors = events.filter((event) => event.startsWith("error "));
   if (errors.length !== 1) throw new Error(`Not one error: ${JSON.stringify(events)}`);
-  return JSON.parse(errors[0]?.slice("error ".length) ?? "") as ReturnType<typeof errorOf>;
+  const [text = ""] = errors;
+  return JSON.parse(text.slice("error ".length).replace(/(?<=\}) \d+$/, "")) as ReturnType<
+    typeof errorOf
+  >;
 }

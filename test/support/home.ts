@@ -18,6 +18,7 @@ import { grantFinder } from "../../worker/access/grants.ts";
 import { createClientToken, createTunnelToken } from "../../worker/access/ledger.ts";
 import { createApp, DEFAULT_TUNNEL } from "../../worker/app.ts";
 import { type OriginPolicy, originPolicy } from "../../worker/front/origin.ts";
+import type { PageLimits } from "../../worker/home/page.ts";
 import { memoryHub } from "../../worker/hub/memory.ts";
 import { type FakeClock, fakeClock } from "./fake-clock.ts";
 import { type MemoryStore, memoryStore } from "./store-memory.ts";
@@ -27,6 +28,8 @@ export interface WorkerOptions {
   readonly clock?: FakeClock;
   readonly store?: MemoryStore;
   readonly origins?: OriginPolicy;
+  /** Small pages of lists. */
+  readonly pageLimits?: PageLimits;
 }
 
 /** A worker in memory. */
@@ -43,7 +46,7 @@ export interface TestWorker {
   dial(token: string, headers?: Readonly<Record<string, string>>): Promise<FakeRunner>;
   /** Opens a tunnel, says hello, is welcome, and offers `tools` if there are any. */
   runner(options?: RunnerOptions): Promise<FakeRunner>;
-  /** Tells every runner that the worker stops. */
+  /** Tells clients that listen and every runner that the worker stops. */
   drain(): void;
 }
 
@@ -64,6 +67,8 @@ export interface RunnerOptions {
   readonly maxCalls?: number;
   /** Qualified names; each server is listed. */
   readonly tools?: readonly string[];
+  /** In place of `tools`. */
+  readonly servers?: readonly ServerFacts[];
 }
 
 /** The far end of a tunnel, played by a test. */
@@ -82,6 +87,7 @@ export interface FakeRunner {
   /** Frames of this type so far. */
   all<Type extends Header["type"]>(type: Type): ReadonlyArray<FrameOf<Type>>;
   offer(...tools: readonly string[]): void;
+  offerServers(...servers: readonly ServerFacts[]): void;
   /** The connection ends. */
   lose(code?: number): void;
 }
@@ -102,7 +108,8 @@ export function startWorkerInMemory(options: WorkerOptions = {}): TestWorker {
   const logged: Array<{ level: Level; message: string; fields: object }> = [];
   const log = (level: Level, message: string, fields = {}): void =>
     void logged.push({ level, message, fields });
-  const hub = memoryHub({ store, clock, log });
+  const { pageLimits } = options;
+  const hub = memoryHub({ store, clock, log, ...(pageLimits && { pageLimits }) });
   const app = createApp({
     hub,
     store,
@@ -149,11 +156,12 @@ export function startWorkerInMemory(options: WorkerOptions = {}): TestWorker {
       if (runner === undefined) throw new Error(`Refused: ${await response.text()}`);
       return runner;
     },
-    async runner({ token, tools = [], ...hello } = {}) {
+    async runner({ token, tools = [], servers, ...hello } = {}) {
       const runner = await worker.dial(token ?? (await worker.tunnelToken()).token);
       runner.say(helloOf(hello));
       await runner.next("welcome");
-      if (tools.length > 0) runner.offer(...tools);
+      if (servers !== undefined) runner.offerServers(...servers);
+      else if (tools.length > 0) runner.offer(...tools);
       return runner;
     },
     drain: () => hub.drain(),
@@ -173,22 +181,59 @@ export function upgradeHeaders(token: string): Record<string, string> {
 }
 
 /** A hello, of one and the same runner unless told otherwise. */
-export function helloOf(options: Omit<RunnerOptions, "token" | "tools"> = {}): HeaderOf<"hello"> {
+export function helloOf(
+  options: Omit<RunnerOptions, "token" | "tools" | "servers"> = {},
+): HeaderOf<"hello"> {
   const { id = "2b7c3db9", machine = "ada-laptop", maxCalls = 256 } = options;
   const runner = { id, machine, os: "linux", version: "0.1.0" };
   return { type: "hello", runner, boot: "6c1f0f9e", features: [], maxCalls };
 }
 
+/** What a test says of a server; the rest is as servers usually are. */
+export interface ServerFacts {
+  readonly name: string;
+  readonly prefix?: string;
+  readonly listed?: boolean;
+  readonly reads?: boolean;
+  readonly instructions?: string;
+  /** Names of tools and prompts as clients see them. */
+  readonly tools?: readonly string[];
+  readonly prompts?: readonly string[];
+  /** URIs and URI templates. */
+  readonly resources?: readonly string[];
+  readonly templates?: readonly string[];
+}
+
+/** The payload of an offer of these servers. */
+export function offerOfServers(...servers: readonly ServerFacts[]): string {
+  return JSON.stringify({
+    servers: servers.map((server) => {
+      const { name, prefix = `${name}__`, listed = true, instructions = "" } = server;
+      const { tools = [], prompts = [], resources = [], templates = [] } = server;
+      return {
+        name,
+        prefix,
+        listed,
+        reads: server.reads ?? resources.length + templates.length > 0,
+        instructions,
+        tools: tools.map((tool) => ({ name: tool, inputSchema: { type: "object" } })),
+        prompts: prompts.map((prompt) => ({ name: prompt })),
+        resources: resources.map((uri) => ({ uri, name: uri })),
+        resourceTemplates: templates.map((uriTemplate) => ({ uriTemplate, name: uriTemplate })),
+      };
+    }),
+  });
+}
+
+/** The payload of an offer of the raw text of `tools`, all of one server. */
+export function offerOfRawTools(server: string, tools: string): string {
+  return offerOfServers({ name: server }).replace('"tools":[]', () => `"tools":${tools}`);
+}
+
 /** The payload of an offer of these tools. */
 export function offerOf(...tools: readonly string[]): string {
   const servers = Map.groupBy(tools, (name) => name.split("__")[0] ?? "");
-  return JSON.stringify({
-    servers: [...servers].map(([name, names]) => ({
-      name,
-      listed: true,
-      tools: names.map((tool) => ({ name: tool, inputSchema: { type: "object" } })),
-    })),
-  });
+  return offerOfServers(...[...servers].map(([name, names]) => ({ name, tools: names })));
 }
 
 function fakeRunner(
@@ -239,6 +284,8 @@ function fakeRunner(
       }
     },
     offer: (...tools) => runner.say({ type: "offer", revision: 1 }, offerOf(...tools)),
+    offerServers: (...servers) =>
+      runner.say({ type: "offer", revision: 1 }, offerOfServers(...servers)),
     lose: (code = 1006) => events.closed(code, ""),
   };
   return runner;
@@ -294,15 +341,27 @@ export function post(
   return worker.request("/mcp", { method: "POST", body, headers: sent, ...(signal && { signal }) });
 }
 
-/** Sends a request of 2026-07-28 with the headers that belong to it. */
+/** `_meta` of a client that declares the tasks extension. */
+const TASKS_META = {
+  ...MODERN_META,
+  "io.modelcontextprotocol/clientCapabilities": {
+    extensions: { "io.modelcontextprotocol/tasks": {} },
+  },
+};
+
+/**
+ * Sends a request of 2026-07-28 with the headers that belong to it; its client declares the tasks
+ * extension if that is what the method is of.
+ */
 export function modern(
   client: Client,
   method: string,
   params: Readonly<Record<string, unknown>> = {},
   { headers, signal, id = 1 }: SendOptions = {},
 ): Promise<Response> {
-  const body = { jsonrpc: "2.0", id, method, params: { _meta: MODERN_META, ...params } };
-  const { name } = params;
+  const _meta = method.startsWith("tasks/") ? TASKS_META : MODERN_META;
+  const body = { jsonrpc: "2.0", id, method, params: { _meta, ...params } };
+  const name = params["name"] ?? params["uri"] ?? params["taskId"];
   return post(client, JSON.stringify(body), {
     ...(signal && { signal }),
     headers: {

@@ -12,6 +12,8 @@ export interface Message {
   readonly id?: number;
   readonly method?: string;
   readonly params?: { readonly [name: string]: unknown };
+  readonly result?: unknown;
+  readonly error?: unknown;
 }
 
 /** What the server at the far end does with each message; nothing unless given. */
@@ -112,6 +114,8 @@ export function wellBehaved(
   instead: Readonly<Record<string, Behaviour>> = {},
 ): Behaviour {
   const answers: Readonly<Record<string, Behaviour>> = {
+    "server/discover": ({ id }, pipe) =>
+      pipe.say({ id, error: { code: -32601, message: "Method not found" } }),
     initialize: ({ id }, pipe) =>
       pipe.say({ id, result: { protocolVersion: "2025-11-25", capabilities: { tools: {} } } }),
     "tools/list": ({ id }, pipe) => pipe.say({ id, result: { tools: names.map(tool) } }),
@@ -125,6 +129,24 @@ export function wellBehaved(
 /** A well-behaved server that leaves every call to the test. */
 export function hanging(): Behaviour {
   return wellBehaved(["echo"], { "tools/call": silent });
+}
+
+/** A server of MCP 2026-07-28 with these tools that leaves what is not in `instead` as `wellBehaved` does. */
+export function modern(
+  names: readonly string[] = ["echo"],
+  instead: Readonly<Record<string, Behaviour>> = {},
+  capabilities: object = { tools: {} },
+): Behaviour {
+  return wellBehaved(names, {
+    "server/discover": ({ id }, pipe) =>
+      pipe.say({
+        id,
+        result: { resultType: "complete", supportedVersions: ["2026-07-28"], capabilities },
+      }),
+    initialize: ({ id }, pipe) =>
+      pipe.say({ id, error: { code: -32601, message: "Method not found" } }),
+    ...instead,
+  });
 }
 
 /** A behaviour that leaves a message unanswered. */

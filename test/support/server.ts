@@ -1,4 +1,6 @@
 import { Server } from "../../runner/server/server.ts";
+import { briefMemory, type Era, type EraMemory } from "../../runner/server/era.ts";
+import type { ListKind } from "../../runner/server/lists.ts";
 import type { Fields, Level } from "../../src/log.ts";
 import { type FakeClock, fakeClock } from "./fake-clock.ts";
 import { type Behaviour, Pipe, wellBehaved } from "./pipe.ts";
@@ -19,6 +21,8 @@ export interface Bench {
   readonly log: readonly LogLine[];
   /** How often the server said that it has changed. */
   readonly changes: () => number;
+  /** The kinds of list that it said have changed, of each time. */
+  readonly told: readonly (readonly ListKind[])[];
 }
 
 /** How its processes behave: each start asks anew. */
@@ -26,6 +30,10 @@ export interface BenchOptions {
   readonly name?: string;
   readonly clock?: FakeClock;
   readonly behave?: () => Behaviour;
+  /** The era that is remembered; legacy unless given, so that nothing is asked before `initialize`. */
+  readonly remembered?: Era | "nothing";
+  /** In place of one that remembers that. */
+  readonly memory?: EraMemory;
   /** Gets each process before the server does. */
   readonly prepare?: (pipe: Pipe) => void;
   /** Settles when the process has started; at once unless given. */
@@ -35,14 +43,16 @@ export interface BenchOptions {
 /** Makes a server that nobody has called yet. */
 export function openServer(options: BenchOptions = {}): Bench {
   const { name = "probe", clock = fakeClock(), behave = () => wellBehaved() } = options;
+  const { remembered = "legacy" } = options;
   const pipes: Pipe[] = [];
   const log: LogLine[] = [];
-  let changes = 0;
+  const told: (readonly ListKind[])[] = [];
   const server = new Server({
     name,
     clock,
     log: (level, message, fields = {}) => void log.push({ level, message, fields }),
-    changed: () => void changes++,
+    changed: (lists) => void told.push(lists),
+    eraMemory: options.memory ?? briefMemory(remembered === "nothing" ? undefined : remembered),
     launch: async () => {
       await options.launched?.();
       const pipe = new Pipe(behave());
@@ -51,5 +61,5 @@ export function openServer(options: BenchOptions = {}): Bench {
       return pipe;
     },
   });
-  return { server, clock, pipes, log, changes: () => changes };
+  return { server, clock, pipes, log, told, changes: () => told.length };
 }

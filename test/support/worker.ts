@@ -22,6 +22,7 @@ export interface Worker extends AsyncDisposable {
   readonly origin: string;
   /** The join code that it has printed. */
   readonly joinCode: string;
+  readonly pid: number;
   output(): string;
   printed(pattern: RegExp, ms?: number): Promise<RegExpExecArray>;
   stop(): Promise<void>;
@@ -61,6 +62,7 @@ export async function startWorker(
   return {
     origin: started.origin,
     joinCode: code?.[1] ?? "",
+    pid: started.pid,
     output: started.output,
     printed: started.printed,
     stop,
@@ -68,7 +70,7 @@ export async function startWorker(
   };
 }
 
-type Started = Pick<Worker, "origin" | "output" | "printed"> & { stop(): Promise<unknown> };
+type Started = Pick<Worker, "origin" | "pid" | "output" | "printed"> & { stop(): Promise<unknown> };
 
 async function onProgram(
   runtime: Exclude<Runtime, "workerd">,
@@ -88,7 +90,13 @@ async function onProgram(
   });
   const origin = `http://127.0.0.1:${port}`;
   await program.printed(runtime === "deno serve" ? /Listening on/ : /MCP endpoint/, 20_000);
-  return { origin, output: program.output, printed: program.printed, stop: () => program.stop() };
+  return {
+    origin,
+    pid: program.process.pid ?? 0,
+    output: program.output,
+    printed: program.printed,
+    stop: () => program.stop(),
+  };
 }
 
 async function onWorkerd(folder: string): Promise<Started> {
@@ -102,6 +110,7 @@ async function onWorkerd(folder: string): Promise<Started> {
   await (await fetch(`${workerd.url}/healthz`)).text();
   return {
     origin: workerd.url,
+    pid: workerd.process.pid ?? 0,
     output: workerd.output,
     printed: workerd.printed,
     stop: workerd.stop,

@@ -8,6 +8,7 @@ import {
   piecesOf,
   startWorkerInMemory,
 } from "../support/home.ts";
+import { settled } from "../support/settled.ts";
 
 test("2026-07-28: a client that leaves before the answer cancels its call at the runner", async () => {
   const worker = startWorkerInMemory();
@@ -83,4 +84,22 @@ test("2025-11-25: the call of a client that has left can still be cancelled by i
   await piecesOf(await answer).leave();
   await inSession(session, "notifications/cancelled", { requestId: 5 }, { id: null });
   assert.equal((await runner.next("cancel")).header.id, id);
+});
+
+test("a request that is refused late, once its answer has become a stream, leaves nothing open", async () => {
+  const worker = startWorkerInMemory();
+  const client = await worker.client();
+  const { list } = worker.store;
+  const slow = Promise.withResolvers<void>();
+  worker.store.list = async (...args) => {
+    await slow.promise;
+    return await list(...args);
+  };
+  const answer = callTool(client, "nobody__has");
+  await settled();
+  worker.clock.advance(2_000);
+  slow.resolve();
+  const { error } = await messageOf(await answer);
+  assert.equal(error?.code, -32602);
+  assert.equal(worker.clock.pending, 0);
 });

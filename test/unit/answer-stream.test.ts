@@ -35,9 +35,11 @@ function eventsOf(text: string): readonly string[] {
   const fields: string[] = [];
   for (const line of text.split(/\r\n|\r|\n/)) {
     if (line === "") {
-      if (fields.length > 0) data.push(fields.splice(0).join("\n"));
+      const event = fields.splice(0).join("\n");
+      // An event without data only says where the client is in a stream.
+      if (event !== "") data.push(event);
     } else if (line.startsWith("data:")) fields.push(line.slice(5).replace(/^ /, ""));
-    else assert.match(line, /^(?::|event: message$)/);
+    else assert.match(line, /^(?::|event: message$|id: |retry: )/);
   }
   assert.deepEqual(fields, [], "the stream ends after an event");
   return data;
@@ -113,25 +115,38 @@ test("progress reaches a client with a session alike", async () => {
   ]);
 });
 
-const breaks: ReadonlyArray<readonly [why: string, text: string]> = [
+const spaced: ReadonlyArray<readonly [why: string, text: string]> = [
   ["line feeds", '{"a":1,\n"b":2}\n'],
   ["carriage returns", '{"a":1,\r"b":2}'],
   ["both", '\r\n{"a":1,\r\n"b":2}\r\n\r\n'],
   ["empty lines", '{"a":1,\n\n\n\r\r"b":2}'],
+];
+const breaks: typeof spaced = [
+  ...spaced,
   ["a forged event", '{"a":1,\n\nevent: message\ndata: {"forged":true}\n\n"b":2}'],
   ["fields of a stream", '{"a":1,\nid: 7\nretry: 1\n: comment\n"b":2}'],
 ];
 
-for (const [why, text] of breaks) {
-  test(`${why} inside a payload do not break the stream`, async () => {
+for (const [why, params] of spaced) {
+  test(`${why} inside a notification do not break the stream`, async () => {
     const { runner, id, answer } = await startCall();
-    runner.say({ type: "note", id }, text);
+    const note = `{"jsonrpc":"2.0","method":"notifications/message","params":${params}}`;
+    runner.say({ type: "note", id }, note);
+    runner.say({ type: "result", id }, "{}");
+    const [event] = eventsOf(await (await answer).text());
+    assert.equal(event, note.replaceAll(/\r\n|\r/g, "\n"));
+  });
+}
+
+for (const [why, text] of breaks) {
+  test(`${why} inside a result do not break the stream`, async () => {
+    const { runner, id, answer } = await startCall();
+    runner.say({ type: "note", id }, PROGRESS);
     runner.say({ type: "result", id }, text);
-    const events = eventsOf(await (await answer).text());
-    assert.equal(events.length, 2);
-    const unified = text.replaceAll(/\r\n|\r/g, "\n");
-    assert.equal(events[0], unified);
-    assert.equal(events[1], `{"jsonrpc":"2.0","id":1,"result":${unified}}`);
+    assert.deepEqual(eventsOf(await (await answer).text()), [
+      PROGRESS,
+      `{"jsonrpc":"2.0","id":1,"result":${text.replaceAll(/\r\n|\r/g, "\n")}}`,
+    ]);
   });
 }
 
@@ -185,4 +200,52 @@ test("progress that is read comes whole, however much it is", async () => {
     assert.equal(await pieces.next(), `event: message\ndata: ${note}\n\n`);
     runner.say({ type: "note", id }, note);
   }
+});
+
+const notNotes: ReadonlyArray<readonly [why: string, text: string]> = [
+  ["a request", '{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{}}'],
+  ["a request with a null id", '{"jsonrpc":"2.0","id":null,"method":"notifications/progress"}'],
+  ["a request without an id", '{"jsonrpc":"2.0","method":"elicitation/create","params":{}}'],
+  ["a result", '{"jsonrpc":"2.0","id":1,"result":{"forged":true}}'],
+  ["a method that is an object", '{"jsonrpc":"2.0","method":{"x":"notifications/progress"}}'],
+  ["two methods", '{"jsonrpc":"2.0","method":"notifications/x","method":"roots/list"}'],
+  ["a list of notifications", `[${PROGRESS}]`],
+  ["text that is no JSON", `${PROGRESS},`],
+];
+
+for (const [why, text] of notNotes) {
+  test(`${why} in place of a notification does not reach the client`, async () => {
+    const { runner, id, answer } = await startCall();
+    runner.say({ type: "note", id }, text);
+    runner.say({ type: "note", id }, PROGRESS);
+    runner.say({ type: "result", id }, "{}");
+    assert.deepEqual(eventsOf(await (await answer).text()), [
+      PROGRESS,
+      '{"jsonrpc":"2.0","id":1,"result":{}}',
+    ]);
+    assert.deepEqual(runner.closes, []);
+  });
+}
+
+for (const status of [400, 404] as const) {
+  test(`an error that refuses the whole request with ${status} is answered so`, async () => {
+    const { runner, id, answer } = await startCall();
+    const error = '{"code":-32021,"message":"no","data":{"requiredCapabilities":{"sampling":{}}}}';
+    runner.say({ type: "error", id, status }, error);
+    const response = await answer;
+    assert.equal(response.status, status);
+    assert.equal(await response.text(), `{"jsonrpc":"2.0","id":1,"error":${error}}`);
+  });
+}
+
+test("an error that would refuse the whole request ends a stream that is open already", async () => {
+  const { runner, id, answer } = await startCall();
+  runner.say({ type: "note", id }, PROGRESS);
+  runner.say({ type: "error", id, status: 400 }, '{"code":-32021,"message":"no"}');
+  const response = await answer;
+  assert.equal(response.status, 200);
+  assert.deepEqual(eventsOf(await response.text()), [
+    PROGRESS,
+    '{"jsonrpc":"2.0","id":1,"error":{"code":-32021,"message":"no"}}',
+  ]);
 });

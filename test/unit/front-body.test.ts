@@ -97,6 +97,12 @@ test("a body without an end is refused, and not read for ever", async () => {
   assert.ok(cancelled);
 });
 
+test("a byte order mark is refused before the home is asked", async () => {
+  const response = await statusOf(`\ufeff${requestOf(400)}`);
+  assert.equal(response.status, 400);
+  assert.match((await messageOf(response)).error?.message ?? "", /byte order mark/);
+});
+
 test("a body that breaks off is the client's fault, and no line in the log", async () => {
   const client = await startWorkerInMemory().client();
   for (const length of [undefined, "100"]) {
@@ -133,9 +139,26 @@ test("a body that stalls is given up after 30 s", async (t) => {
     mock.timers.tick(30_000);
     return response;
   });
-  assert.equal(response?.status, 400);
-  assert.match((await messageOf(response)).error?.message ?? "", /too slowly/);
+  assert.equal(response?.status, 408);
+  assert.equal(response.headers.get("connection"), "close");
+  assert.equal((await messageOf(response)).error?.data["code"], "request_timeout");
   assert.ok(cancelled, "and is not read on");
+});
+
+test("a body that stalls at /join is given up as well", async (t) => {
+  const worker = startWorkerInMemory();
+  const body = new ReadableStream({ pull: () => new Promise(() => {}) });
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.after(() => mock.timers.reset());
+  let response: Response | undefined;
+  const headers = { "content-type": "application/json" };
+  void worker.request("/join", { ...STREAMED, method: "POST", headers, body })
+    .then((answer) => response = answer);
+  await eventually("the request is given up", async () => {
+    mock.timers.tick(30_000);
+    return response;
+  });
+  assert.equal(response?.status, 408);
 });
 
 const types: ReadonlyArray<readonly [type: string | undefined, served: boolean]> = [

@@ -62,7 +62,7 @@ test("an allowed page can read every answer: results, streams, refusals", async 
     [400, await post(client, "nonsense", { headers })],
     [401, await post({ ...client, token: "x" }, "{}", { headers })],
     [404, await modern(client, "nobody/has", {}, { headers })],
-    [405, await worker.request("/mcp", { headers })],
+    [405, await worker.request("/mcp", { method: "PUT", headers })],
     [413, await post(client, " ".repeat(5_000_000), { headers })],
   ];
   for (const [status, response] of answers) {

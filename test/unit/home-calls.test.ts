@@ -37,6 +37,30 @@ test("a call goes to the runner in canonical form, and its result comes back unt
   assert.equal(await response.text(), `{"jsonrpc":"2.0","id":"client-7","result":${result}}`);
 });
 
+test("a call brings along its parameter headers, as sent, and the log level that it wants", async () => {
+  const worker = startWorkerInMemory();
+  const runner = await worker.runner({ tools: ["notes__read"] });
+  const _meta = { ...MODERN_META, "io.modelcontextprotocol/logLevel": "warning" };
+  void modern(await worker.client(), "tools/call", { name: "notes__read", _meta }, {
+    headers: { "Mcp-Param-Region": " =?base64?ZXU=?=", "mcp-param-n": "1" },
+  });
+  const { header } = await runner.next("call");
+  assert.deepEqual(header.paramHeaders, { region: "=?base64?ZXU=?=", n: "1" });
+  assert.equal(header.logLevel, "warning");
+});
+
+test("the longest headers and capabilities that are read together fit a frame", async () => {
+  const worker = startWorkerInMemory();
+  const runner = await worker.runner({ tools: ["notes__read"] });
+  const long = { a: '"'.repeat(16_000) };
+  const _meta = { ...MODERN_META, "io.modelcontextprotocol/clientCapabilities": long };
+  void modern(await worker.client(), "tools/call", { name: "notes__read", _meta }, {
+    headers: { "mcp-param-a": "x".repeat(8_000), "mcp-param-b": '"'.repeat(7_500) },
+  });
+  const { header } = await runner.next("call");
+  assert.equal(header.paramHeaders?.["b"]?.length, 7_500);
+});
+
 test("a call of a session names the session's revision", async () => {
   const worker = startWorkerInMemory();
   const runner = await worker.runner({ tools: ["notes__read"] });
@@ -145,9 +169,7 @@ test("of two runners with a tool, the less busy one gets the call", async () => 
 
 test("a server whose tools are not known yet leaves the answer to its runner", async () => {
   const worker = startWorkerInMemory();
-  const runner = await worker.runner();
-  const servers = [{ name: "cold", listed: false, tools: [] }];
-  runner.say({ type: "offer", revision: 1 }, { servers });
+  const runner = await worker.runner({ servers: [{ name: "cold", listed: false }] });
   const answer = callTool(await worker.client("cold__*"), "cold__any");
   const { header } = await runner.next("call");
   runner.say({ type: "result", id: header.id }, "{}");

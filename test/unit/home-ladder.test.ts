@@ -185,9 +185,42 @@ const refused: ReadonlyArray<
   ],
   ["an empty method", { method: "" }, 404, -32601],
   ["a method that is a key of every object", { method: "constructor" }, 404, -32601],
-  ...["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"].map(
-    (method) => [`the removed method ${method}`, { method }, 404, -32601] as const,
-  ),
+  ...[
+    "initialize",
+    "ping",
+    "logging/setLevel",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "tasks/list",
+    "tasks/result",
+  ].map((method) => [`the removed method ${method}`, { method }, 404, -32601] as const),
+  [
+    "more parameter headers than are read",
+    {
+      headers: Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`mcp-param-${n}`, "x"])),
+    },
+    400,
+    -32020,
+  ],
+  [
+    "a resource without its name header",
+    {
+      method: "resources/read",
+      params: { uri: "notes://today" },
+      headers: { "mcp-name": undefined },
+    },
+    400,
+    -32020,
+  ],
+  [
+    "a prompt with another name in the header",
+    {
+      method: "prompts/get",
+      headers: { "mcp-name": "notes__other" },
+    },
+    400,
+    -32020,
+  ],
   ["a call without a tool", { params: { name: undefined } }, 200, -32602],
   ["a call whose tool is a number", { params: { name: 7 } }, 200, -32602],
   [

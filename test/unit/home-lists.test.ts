@@ -5,6 +5,7 @@ import {
   inSession,
   messageOf,
   modern,
+  offerOfRawTools,
   openSession,
   startWorkerInMemory,
   toolNamesIn,
@@ -25,7 +26,14 @@ test("server/discover says what is served, with every member that 2026-07-28 ask
   assert.deepEqual(rest, {
     resultType: "complete",
     supportedVersions: ["2026-07-28"],
-    capabilities: { tools: {} },
+    capabilities: {
+      tools: { listChanged: true },
+      prompts: { listChanged: true },
+      resources: { subscribe: true, listChanged: true },
+      completions: {},
+      logging: {},
+      extensions: { "io.modelcontextprotocol/tasks": {} },
+    },
     cacheScope: "private",
   });
   assert.ok(Number.isInteger(ttlMs) && Number(ttlMs) >= 0);
@@ -89,7 +97,7 @@ test("tools come as their server wrote them, byte for byte", async () => {
     `{"type":"object","$defs":{"__proto__":{}}},"annotations":{"later":[1e400]} }`;
   runner.say(
     { type: "offer", revision: 1 },
-    `{"servers":[{"name":"a","listed":true,"tools":[${tool}]}]}`,
+    offerOfRawTools("a", `[${tool}]`),
   );
   const text = await (await modern(await worker.client(), "tools/list")).text();
   assert.ok(text.includes(`"tools":[${tool}]`), text);
@@ -125,8 +133,8 @@ test("a tool whose name is not its server's, or too long, is left out, and the o
   const tools = ["b__x", "a_x", "a", "", 7, `a__${"x".repeat(254)}`, "a__ok"].map((name) => ({
     name,
   }));
-  const servers = [{ name: "a", listed: true, tools: [...tools, {}, null, "a__y", []] }];
-  runner.say({ type: "offer", revision: 1 }, { servers });
+  const broken = JSON.stringify([...tools, {}, null, "a__y", []]);
+  runner.say({ type: "offer", revision: 1 }, offerOfRawTools("a", broken));
   assert.deepEqual(await namesFor(await worker.client()), ["a__ok"]);
 });
 

@@ -6,6 +6,8 @@ import {
   messageOf,
   modern,
   offerOf,
+  offerOfRawTools,
+  offerOfServers,
   startWorkerInMemory,
   type TestWorker,
 } from "../support/home.ts";
@@ -23,8 +25,15 @@ function restart({ store, clock }: TestWorker, client: Client): [TestWorker, Cli
 
 /** An offer of one tool whose description is `description`, as text. */
 function describing(description: string): string {
-  const tools = `[{"name":"a__b","description":${description}}]`;
-  return `{"servers":[{"name":"a","listed":true,"tools":${tools}}]}`;
+  return offerOfRawTools("a", `[{"name":"a__b","description":${description}}]`);
+}
+
+/** An offer of one server, with one of its members changed. */
+function changed(member: string, text: string): string {
+  const offer = offerOfServers({ name: "a" });
+  const now = offer.replace(member, () => text);
+  assert.notEqual(now, offer);
+  return now;
 }
 
 test("lists come from the stored offer after a restart, with no runner", async () => {
@@ -52,7 +61,7 @@ const offers: ReadonlyArray<readonly [why: string, description: string]> = [
   ["escapes that are worst for the store", `"${'\\u0001\\\\\\"'.repeat(8_000)}"`],
   ["halves of surrogate pairs", `"${"\\ud800".repeat(9_000)}"`],
   ["characters that JSON would escape", `"${"\u007f\u2028".repeat(15_000)}"`],
-  ["almost the longest that is kept", `"${"é".repeat(899_900)}"`],
+  ["almost the longest that is kept", `"${"é".repeat(899_700)}"`],
 ];
 
 for (const [why, description] of offers) {
@@ -99,12 +108,18 @@ const broken: ReadonlyArray<readonly [why: string, payload: string]> = [
   ["no servers", "{}"],
   ["servers that are an object", '{"servers":{}}'],
   ["a server that is no object", '{"servers":["a"]}'],
-  ["a server without a name", '{"servers":[{"listed":true,"tools":[]}]}'],
-  ["a server without tools", '{"servers":[{"name":"a","listed":true}]}'],
-  ["tools that are an object", '{"servers":[{"name":"a","listed":true,"tools":{}}]}'],
-  ["an illegal server name", '{"servers":[{"name":"A","listed":true,"tools":[]}]}'],
-  ["an overlong server name", `{"servers":[{"name":"${"a".repeat(33)}","tools":[]}]}`],
-  ["a server name with a separator", '{"servers":[{"name":"a__b","tools":[]}]}'],
+  ["a server without a name", changed('"name":"a",', "")],
+  ["a server without a prefix", changed('"prefix":"a__",', "")],
+  ["an overlong prefix", changed('"prefix":"a__"', `"prefix":"${"a".repeat(257)}"`)],
+  ...["tools", "prompts", "resources", "resourceTemplates"].flatMap((list) =>
+    [
+      [`a server without ${list}`, changed(`"${list}":[]`, `"x":[]`)],
+      [`${list} that are an object`, changed(`"${list}":[]`, `"${list}":{}`)],
+    ] as const
+  ),
+  ["an illegal server name", changed('"name":"a"', '"name":"A"')],
+  ["an overlong server name", changed('"name":"a"', `"name":"${"a".repeat(33)}"`)],
+  ["a server name with a separator", changed('"name":"a"', '"name":"a__b"')],
   ["a repeated key", '{"servers":[],"servers":[]}'],
   ["513 levels", describing(`${"[".repeat(513)}${"]".repeat(513)}`)],
   ["a million empty tools", describing(`""}${",{}".repeat(1_000_000)},{"x":1`)],

@@ -31,7 +31,13 @@ for (const [asked, answered] of negotiated) {
     const { protocolVersion, capabilities, serverInfo, instructions, ...rest } =
       (message as Required<Message>).result;
     assert.equal(protocolVersion, answered);
-    assert.deepEqual(capabilities, { tools: {} });
+    assert.deepEqual(capabilities, {
+      tools: { listChanged: true },
+      prompts: { listChanged: true },
+      resources: { subscribe: true, listChanged: true },
+      completions: {},
+      logging: {},
+    });
     assert.equal((serverInfo as { name: string }).name, "mcp-runner");
     assert.equal(typeof instructions, "string");
     assert.deepEqual(rest, {}, "nothing that the revision does not know");
@@ -46,6 +52,46 @@ for (const params of [{}, { protocolVersion: 20251125 }, { protocolVersion: null
     assert.equal(response.headers.get("mcp-session-id"), null);
   });
 }
+
+for (
+  const capabilities of [[], "all", 7, { elicitation: true }, { sampling: [] }, { roots: null }]
+) {
+  test(`initialize with the capabilities ${JSON.stringify(capabilities)} opens no session`, async () => {
+    const { response, message } = await initialize({ protocolVersion: "2025-11-25", capabilities });
+    assert.equal(message.error?.code, -32602);
+    assert.equal(response.headers.get("mcp-session-id"), null);
+  });
+}
+
+test("initialize with more capabilities than anybody needs opens no session", async () => {
+  const capabilities = { experimental: { x: { y: "x".repeat(20_000) } } };
+  const { message } = await initialize({ protocolVersion: "2025-11-25", capabilities });
+  assert.equal(message.error?.code, -32602);
+});
+
+test("however much a client can do, the id of its session is a short header", async () => {
+  for (const length of [0, 500, 880, 900, 1_000, 15_000]) {
+    const capabilities = { experimental: { x: { y: "ü".repeat(length / 2) } } };
+    const { response } = await initialize({ protocolVersion: "2025-11-25", capabilities });
+    assert.match(response.headers.get("mcp-session-id") ?? "", /^[\x21-\x7e]{64,2048}$/);
+  }
+});
+
+test("a client is told the instructions of the servers that its token grants", async () => {
+  const worker = startWorkerInMemory();
+  await worker.runner({
+    servers: [
+      { name: "notes", tools: ["notes__read"], instructions: "Read before you write." },
+      { name: "files", tools: ["files__read"], instructions: "Never write." },
+    ],
+  });
+  const client = await worker.client("notes__*");
+  const params = { protocolVersion: "2025-11-25", capabilities: {} };
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 0, method: "initialize", params });
+  const { result } = await messageOf(await post(client, body));
+  assert.match(String(result?.["instructions"]), /Read before you write/);
+  assert.doesNotMatch(String(result?.["instructions"]), /Never write/);
+});
 
 test("initialize may carry the header of a legacy version", async () => {
   const params = { protocolVersion: "2025-06-18", capabilities: {} };

@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  type Client,
   inSession,
   messageOf,
   openSession,
+  RESULT,
   type Session,
   startWorkerInMemory,
 } from "../support/home.ts";
+import { ASKABLE, listen, openSessionWith, sendOf, startStream } from "../support/session.ts";
+import { settled } from "../support/settled.ts";
 
-const DAY_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 async function statusOf(session: Session): Promise<number> {
   return (await inSession(session, "ping")).status;
@@ -171,21 +174,105 @@ test("a DELETE without a session is told so", async () => {
   assert.equal((await worker.request("/mcp", { method: "DELETE", headers })).status, 400);
 });
 
-async function methodStatus(client: Client, method: string): Promise<Response> {
-  const session = await openSession(client);
-  const headers = {
-    authorization: `Bearer ${client.token}`,
-    "mcp-session-id": session.id,
-    accept: "text/event-stream",
-    "last-event-id": "1",
-  };
-  return await client.worker.request("/mcp", { method, headers });
-}
-
-for (const method of ["GET", "HEAD", "PUT", "PATCH"]) {
+for (const method of ["HEAD", "PUT", "PATCH"]) {
   test(`${method} is answered 405 and names the methods that are served`, async () => {
-    const response = await methodStatus(await startWorkerInMemory().client(), method);
+    const session = await openSession(await startWorkerInMemory().client());
+    const { client, id } = session;
+    const headers = { authorization: `Bearer ${client.token}`, "mcp-session-id": id };
+    const response = await client.worker.request("/mcp", { method, headers });
     assert.equal(response.status, 405);
-    assert.equal(response.headers.get("allow"), "POST, DELETE");
+    assert.equal(response.headers.get("allow"), "POST, GET, DELETE, OPTIONS");
   });
 }
+
+test("a session that nobody uses for a day is gone", async () => {
+  const session = await openSession(await startWorkerInMemory().client());
+  const { clock } = session.client.worker;
+  clock.advance(DAY_MS);
+  assert.equal(await statusOf(session), 200);
+  clock.advance(DAY_MS + 1);
+  assert.equal(await statusOf(session), 404);
+  assert.equal(await statusOf(session), 404, "and does not come back by being asked for");
+});
+
+test("use keeps a session, also if its home restarts, for a store that hears of it hourly", async () => {
+  let session = await openSession(await startWorkerInMemory().client());
+  const { clock, store } = session.client.worker;
+  const before = store.calls.commit;
+  for (let hour = 0; hour < 72; hour++) {
+    clock.advance(HOUR_MS / 2);
+    assert.equal(await statusOf(session), 200);
+    clock.advance(HOUR_MS / 2);
+    assert.equal(await statusOf(session), 200);
+    await settled();
+  }
+  assert.equal(store.calls.commit - before, 72);
+  session = restarted(session);
+  clock.advance(DAY_MS);
+  assert.equal(await statusOf(session), 200);
+  clock.advance(DAY_MS + HOUR_MS + 1);
+  assert.equal(await statusOf(restarted(session)), 404);
+});
+
+test("a first use that the store has not heard of counts after a restart all the same", async () => {
+  const session = await openSession(await startWorkerInMemory().client());
+  const { clock } = session.client.worker;
+  clock.advance(HOUR_MS - 1);
+  assert.equal(await statusOf(session), 200);
+  clock.advance(DAY_MS);
+  assert.equal(await statusOf(restarted(session)), 200);
+});
+
+test("what a client set and can do survives a restart of the home", async () => {
+  const long = { experimental: { x: { y: "ü".repeat(3_000) } }, sampling: {} };
+  for (const capabilities of [ASKABLE, long]) {
+    const worker = startWorkerInMemory();
+    const session = await openSessionWith(await worker.client(), capabilities);
+    await inSession(session, "logging/setLevel", { level: "error" });
+    const after = restarted(session);
+    const runner = await after.client.worker.runner({ tools: ["notes__read"] });
+    const answer = inSession(after, "tools/call", { name: "notes__read" });
+    const { header } = await runner.next("call");
+    assert.equal(header.logLevel, "error");
+    assert.deepEqual(
+      header.clientCapabilities,
+      capabilities === ASKABLE ? { ...ASKABLE, roots: {} } : capabilities,
+    );
+    runner.say({ type: "result", id: header.id }, RESULT);
+    await answer;
+  }
+});
+
+test("a store that fails for a moment ends no session", async () => {
+  const worker = startWorkerInMemory();
+  const session = await openSession(await worker.client());
+  worker.clock.advance(2 * HOUR_MS);
+  worker.store.commit = () => Promise.reject(new Error("disk full"));
+  assert.equal(await statusOf(session), 200);
+  await settled();
+  assert.deepEqual(worker.logged.map(({ level }) => level), ["warn"]);
+});
+
+test("with the end of a session its calls are cancelled and its streams end", async () => {
+  const worker = startWorkerInMemory();
+  const runner = await worker.runner({ tools: ["notes__read"] });
+  const session = await openSession(await worker.client());
+  const standalone = await listen(session);
+  const { events, callId } = await startStream(session, runner);
+  const waiting = inSession(session, "tools/call", { name: "notes__read" }, { id: 2 });
+  const second = (await runner.next("call")).header.id;
+  assert.equal((await sendOf(session, "DELETE")).status, 204);
+  const cancels = [await runner.next("cancel"), await runner.next("cancel")];
+  assert.deepEqual(cancels.map(({ header }) => header.id), [callId, second]);
+  assert.equal(cancels[0]?.header.reason, "The session has ended");
+  assert.equal((await messageOf(await waiting)).error?.code, 1010);
+  await events.message();
+  assert.match((await events.message()).error?.message ?? "", /session has ended/);
+  assert.equal(await events.next(), undefined);
+  await standalone.next();
+  assert.equal(await standalone.next(), undefined);
+  assert.equal((await sendOf(session, "GET", { lastId: events.lastId })).status, 404);
+  runner.say({ type: "result", id: callId }, RESULT);
+  await settled();
+  assert.equal(worker.clock.pending, 0);
+});

@@ -19,7 +19,7 @@ const MAX_BODY_BYTES = 16 * 1024;
 
 /** `POST /join` and `/api/tokens`; the bodies are those of src/access-api.ts. */
 export function accessRoutes(context: AppContext): Hono {
-  const { hub, store, findGrantNow, now, log } = context;
+  const { hub, store, findGrantNow, now, log, bodyMs } = context;
   const app = new Hono();
 
   // Answers here hold secrets, or change from one moment to the next.
@@ -31,7 +31,7 @@ export function accessRoutes(context: AppContext): Hono {
   app.use("/api/*", uncached);
 
   app.post("/join", async (c) => {
-    const { code, machine } = await readJson(c.req.raw, joinRequest);
+    const { code, machine } = await readJson(c.req.raw, joinRequest, bodyMs);
     const { bearer, token } = await redeemJoinCode(store, { code, machine, now });
     log("info", "A machine has joined", { machine: token.name, tunnel: token.tunnel });
     return c.json({ token: bearer, tunnel: token.tunnel });
@@ -52,7 +52,7 @@ export function accessRoutes(context: AppContext): Hono {
 
   app.post("/api/tokens", async (c) => {
     const { tunnel } = await authenticateRunner(c.req.raw, findGrantNow);
-    const { name, tools, expiresAt } = await readJson(c.req.raw, createTokenRequest);
+    const { name, tools, expiresAt } = await readJson(c.req.raw, createTokenRequest, bodyMs);
     const { bearer, token } = await createClientToken(store, {
       tunnel,
       name,
@@ -70,7 +70,7 @@ export function accessRoutes(context: AppContext): Hono {
     if (!known.some((token) => token.id === id && token.tunnel === tunnel)) throw unknownToken();
     const revoked = await revokeToken(store, id, now);
     if (revoked === undefined) throw unknownToken();
-    if (revoked.kind === "tunnel") await hub.revoke(tunnel, revoked.id);
+    await hub.revoke(tunnel, revoked.id);
     return c.json({ revoked });
   });
 
@@ -87,8 +87,9 @@ function unknownToken(): GatewayError {
 async function readJson<Schema extends v.GenericSchema>(
   request: Request,
   schema: Schema,
+  bodyMs: number | undefined,
 ): Promise<v.InferOutput<Schema>> {
-  const text = await readBody(request, MAX_BODY_BYTES);
+  const text = await readBody(request, { maxBytes: MAX_BODY_BYTES, bodyMs });
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -13,9 +13,10 @@ import { EventStream, SSE_HEADERS } from "./event-stream.ts";
 export const QUICK_MS = 750;
 
 /** The status of requests whose client is gone; no standard has one, nginx's is the best known. */
-const CLIENT_LEFT = 499;
+export const CLIENT_LEFT = 499;
 
-const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
+/** Headers of a response with a JSON body. */
+export const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
 
 /** What shapes the answer. */
 export interface AnswerOptions {
@@ -34,6 +35,8 @@ export interface AnswerOptions {
 export interface Answer {
   readonly reply: Reply;
   readonly response: Promise<Response>;
+  /** Forgets the answer, which nobody is to get. */
+  readonly abandon: () => void;
 }
 
 /** A JSON-RPC message with a raw result as HTTP response. */
@@ -92,21 +95,24 @@ export function startAnswer(options: AnswerOptions): Answer {
     return true;
   }
 
-  function finish(message: string): void {
+  function finish(message: string, status = 200): void {
     if (!end()) return;
-    if (stream === undefined) settle(jsonResponse(message, {}));
+    if (stream === undefined) settle(new Response(message, { status, headers: JSON_HEADERS }));
     else stream.finish(message);
   }
 
   return {
     response,
+    abandon: () => {
+      if (end()) stream?.close();
+    },
     reply: {
       accepted: () => {},
       note: (notification) => {
         if (!ended && options.stream) (stream ?? openStream()).note(notification);
       },
       result: (result) => finish(`{"jsonrpc":"2.0","id":${id},"result":${result}}`),
-      error: (error) => finish(`{"jsonrpc":"2.0","id":${id},"error":${error}}`),
+      error: (error, status) => finish(`{"jsonrpc":"2.0","id":${id},"error":${error}}`, status),
     },
   };
 }

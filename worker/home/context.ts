@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../../src/clock.ts";
 import type { Log } from "../../src/log.ts";
+import type { PageLimits } from "./page.ts";
 import type { Store } from "../store/store.ts";
 
 /** What a home needs of the process that it lives in. */
@@ -14,4 +15,6 @@ export interface HomeContext {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
+  /** How much a page of a list holds; PAGE_LIMITS unless given. */
+  readonly pageLimits?: PageLimits;
 }

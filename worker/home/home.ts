@@ -3,48 +3,52 @@
  * The hub finds it and hands it requests that the front door has let through; platforms hand it the
  * sockets of runners.
  *
- *     request → message.ts → era.ts → modern.ts or legacy.ts ┬ lists: listing.ts, from the offer
- *                                                            └ calls: relay.ts over a link.ts
+ *     request → message.ts → era.ts → modern.ts or legacy.ts ┬ lists: listing.ts, from the offers
+ *                                                            ├ calls: dispatch.ts over a link.ts
+ *                                                            └ news: changes.ts, resource-watch.ts
  *
  * @module
  */
-import { GatewayError, toGatewayError, toRpcError } from "../../src/errors.ts";
-import type { RequestMeta } from "../../src/mcp/meta.ts";
-import { MAX_TOOL_NAME_LENGTH, unknownTool } from "../../src/mcp/name.ts";
-import type { OfferedTool } from "../../src/mcp/offer.ts";
-import { matchesAny } from "../../src/policy/pattern.ts";
+import type { Clock } from "../../src/clock.ts";
+import { type GatewayError, toGatewayError, toRpcError } from "../../src/errors.ts";
+import { SESSION_HEADER } from "../../src/mcp/header.ts";
 import type { Caller } from "../front/caller.ts";
 import { errorResponse } from "./answer.ts";
+import { Changes } from "./changes.ts";
 import type { HomeContext } from "./context.ts";
+import { Dispatch } from "./dispatch.ts";
 import { eraOf } from "./era.ts";
-import { endSession, serveLegacy } from "./legacy.ts";
-import { grantedTools, mayHave } from "./listing.ts";
-import { type ClientMessage, readMessage } from "./message.ts";
+import { endSession, openSessionStream, serveBatch, serveLegacy } from "./legacy.ts";
+import { type ListRequest, listResult } from "./listing.ts";
+import { type ClientMessage, readBatch, readMessage } from "./message.ts";
 import { serveModern } from "./modern.ts";
 import { type Readiness, readinessProbe } from "./readiness.ts";
-import { relay } from "./relay.ts";
-import type { McpRequest } from "./request.ts";
+import { ALLOWED_METHODS, type McpRequest, methodNotAllowed } from "./request.ts";
 import { Runners } from "./runners.ts";
-import { type Session, Sessions } from "./session.ts";
-
-/** Calls in flight per tunnel; above it a call is refused at once. */
-const MAX_CALLS = 1_024;
+import { Sessions } from "./sessions.ts";
+import { OpenStreams } from "./streams.ts";
 
 /** The home of one tunnel. */
 export class Home {
   readonly runners: Runners;
+  /** Where calls go out. */
+  readonly dispatch: Dispatch;
+  /** Where it becomes known that lists have changed. */
+  readonly changes = new Changes();
+  /** Streams that are open as long as their clients listen. */
+  readonly streams = new OpenStreams();
+  readonly clock: Clock;
   readonly sessions: Sessions;
   /** Whether a runner answers right now. */
   readonly readiness: () => Promise<Readiness>;
   readonly #context: HomeContext;
-  /** Calls of sessions by session and request id, for notifications/cancelled. */
-  readonly #cancels = new Map<string, { cancel: () => void }>();
-  #calls = 0;
 
   constructor(context: HomeContext) {
     this.#context = context;
-    this.runners = new Runners(context);
-    this.sessions = new Sessions(context.store, context.tunnel, () => context.clock.now());
+    this.clock = context.clock;
+    this.runners = new Runners(context, this.changes);
+    this.dispatch = new Dispatch(this.runners, context.clock);
+    this.sessions = new Sessions(context);
     this.readiness = readinessProbe(this.runners, context.clock);
   }
 
@@ -52,100 +56,86 @@ export class Home {
   async fetch(request: McpRequest): Promise<Response> {
     let message: ClientMessage | undefined;
     try {
-      if (request.method === "DELETE") return await endSession(this, request);
+      switch (request.method) {
+        case "POST":
+          break;
+        case "GET":
+          if (!request.headers.has(SESSION_HEADER)) throw methodNotAllowed();
+          return await openSessionStream(this, request);
+        case "DELETE":
+          return await endSession(this, request);
+        default:
+          throw methodNotAllowed();
+      }
+      const batch = readBatch(request.body);
+      if (batch !== undefined) return await serveBatch(this, request, batch);
       message = readMessage(request.body);
       const era = eraOf(message, request.headers);
       return await (era.era === "modern"
         ? serveModern(this, request, message, era.meta)
         : serveLegacy(this, request, message));
     } catch (thrown) {
-      return this.#refuse(toGatewayError(thrown), message);
+      return this.#refuse(toGatewayError(thrown), message, request.caller);
     }
-  }
-
-  /** The tools that `caller` may see, also those of runners that are away. */
-  async tools(caller: Caller): Promise<readonly OfferedTool[]> {
-    return grantedTools(await this.runners.offers(), caller.tools);
   }
 
   /**
-   * Sends a tools/call to a runner.
+   * The raw result of a list method, also of what runners offer that are away.
    *
-   * @throws {GatewayError} what refuses the call before it leaves: `invalid_params`,
-   * `unknown_tool`, `runner_offline`, `overloaded`, `call_cancelled`.
+   * @throws {GatewayError} `invalid_params` for a cursor that this list never gave out.
    */
-  async call(
-    request: McpRequest,
-    message: ClientMessage,
-    { id, meta, session }: {
-      readonly id: string;
-      readonly meta: RequestMeta;
-      readonly session?: Session;
+  async list(
+    { list, cursor, caller, era }: Pick<ListRequest, "list" | "cursor" | "era"> & {
+      readonly caller: Caller;
     },
-  ): Promise<Response> {
-    const name = message.param("name");
-    if (name === undefined) {
-      throw new GatewayError("invalid_params", "Cannot call a tool: params.name is missing");
-    }
-    // Before the patterns, whose time is their length by that of the name.
-    if (name.length > MAX_TOOL_NAME_LENGTH) throw unknownTool(name);
+  ): Promise<string> {
+    const limits = this.#context.pageLimits;
     const offers = await this.runners.offers();
-    const granted = matchesAny(request.caller.tools, name);
-    if (!granted || !offers.some((offer) => mayHave(offer, name))) throw unknownTool(name);
-    const link = await this.runners.pick(name);
-    if (this.#calls >= MAX_CALLS || link.inFlight >= link.maxCalls) {
-      throw new GatewayError(
-        "overloaded",
-        "Cannot take the call: too many calls are in flight, try again in a moment",
-      );
-    }
-    if (session === undefined && request.signal.aborted) {
-      throw new GatewayError("call_cancelled", "The client has left before the call was sent", {
-        executed: "no",
-      });
-    }
-    this.#calls++;
-    const cancelKey = session === undefined ? undefined : keyOf(session, id);
-    const entry = { cancel: (): void => {} };
-    if (cancelKey !== undefined) this.#cancels.set(cancelKey, entry);
-    const { response, cancel } = relay({
-      link,
-      request,
-      id,
-      meta,
-      clock: this.#context.clock,
-      method: message.method,
-      params: message.params,
-      leavingCancels: session === undefined,
-      ended: () => {
-        this.#calls--;
-        // A client may use an id again while it is in use: the younger call has the place.
-        if (cancelKey !== undefined && this.#cancels.get(cancelKey) === entry) {
-          this.#cancels.delete(cancelKey);
-        }
-      },
+    return listResult(offers, { list, cursor, era, granted: caller.tools, limits });
+  }
+
+  /** Closes what the token with the id `token` has opened, of a runner or a client, as it was revoked. */
+  revoke(token: string): void {
+    this.runners.revoke(token);
+    this.streams.revoke(token);
+  }
+
+  /** Tells clients and runners that this process stops, so that both come again. */
+  drain(): void {
+    this.streams.drain();
+    this.runners.drain();
+    // After the runners: what they were at has then ended with their loss.
+    this.sessions.drain();
+  }
+
+  /** Writes down for the operator what a client is told nothing of. */
+  report(error: GatewayError): void {
+    this.#context.log("error", "A request failed inside the worker", {
+      tunnel: this.#context.tunnel,
+      cause: error.cause instanceof Error ? error.cause.stack : String(error.cause),
     });
-    entry.cancel = cancel;
-    return response;
   }
 
-  /** Cancels a call of `session` by the JSON text of its request id; unknown ones are ignored. */
-  cancel(session: Session, requestId: string): void {
-    this.#cancels.get(keyOf(session, requestId))?.cancel();
-  }
-
-  #refuse(error: GatewayError, message: ClientMessage | undefined): Response {
-    if (error.code === "internal") {
-      this.#context.log("error", "A request failed inside the worker", {
+  #refuse(
+    error: GatewayError,
+    message: ClientMessage | undefined,
+    { client }: Caller,
+  ): Response {
+    if (error.code === "internal") this.report(error);
+    // Whoever checks by the headers, such as a proxy, may have let through what the body asks for.
+    if (error.code === "header_mismatch") {
+      this.#context.log("warn", "A request's headers differ from its body", {
         tunnel: this.#context.tunnel,
-        cause: error.cause instanceof Error ? error.cause.stack : String(error.cause),
+        client,
+        problem: error.message,
       });
     }
-    return errorResponse(message?.id, JSON.stringify(toRpcError(error)), error.facts.status);
+    const refusal = errorResponse(
+      message?.id,
+      JSON.stringify(toRpcError(error)),
+      error.facts.status,
+    );
+    if (error.code === "method_not_allowed") refusal.headers.set("allow", ALLOWED_METHODS);
+    return refusal;
   }
-}
-
-/** One key for all spellings of a request id, which is given as JSON text. */
-function keyOf(session: Session, requestId: string): string {
-  return `${session.id}\n${JSON.stringify(JSON.parse(requestId))}`;
 }

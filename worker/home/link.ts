@@ -13,6 +13,7 @@ import { CLOSE } from "../../src/tunnel/close.ts";
 import { decodeFrame, encodeFrame, type Frame, type HeaderOf } from "../../src/tunnel/frame.ts";
 import { DEAD_MS } from "../../src/tunnel/heartbeat.ts";
 import type { Wire } from "../../src/tunnel/wire.ts";
+import { isNotification } from "./notification.ts";
 import { WaitingCalls } from "./waiting.ts";
 
 /** Frames of a runner that say nothing without their payload. */
@@ -26,7 +27,11 @@ export interface LinkEvents {
   /** The link is over, whoever ended it; called once. */
   readonly ended: () => void;
   /** The runner has put a new offer in place of its old one. */
-  readonly offered: (offer: Offer, payload: string) => void;
+  readonly offered: (
+    offer: Offer,
+    payload: string,
+    changed: HeaderOf<"offer">["changed"],
+  ) => void;
 }
 
 /** What makes a connection. */
@@ -45,7 +50,7 @@ export class RunnerLink {
   readonly token: string;
   readonly maxCalls: number;
   draining = false;
-  /** Frames of types that this version does not know. */
+  /** Frames of types that this version does not know, and notes that are no notifications. */
   ignoredFrames = 0;
   readonly #wire: Wire;
   readonly #events: LinkEvents;
@@ -124,19 +129,20 @@ export class RunnerLink {
     }
     switch (header.type) {
       case "offer":
-        this.#events.offered(decodeOffer(payload), payload);
+        this.#events.offered(decodeOffer(payload), payload, header.changed);
         return;
       case "accepted":
         this.#waiting.get(header.id)?.accepted();
         return;
       case "note":
-        this.#waiting.get(header.id)?.note(payload);
+        if (isNotification(payload)) this.#waiting.get(header.id)?.note(payload);
+        else this.ignoredFrames++;
         return;
       case "result":
-        this.#waiting.end(header.id)?.result(payload);
+        this.#waiting.end(header.id)?.result(payload, header.resultType);
         return;
       case "error":
-        this.#waiting.end(header.id)?.error(payload);
+        this.#waiting.end(header.id)?.error(payload, header.status);
         return;
       case "drain":
         this.draining = true;

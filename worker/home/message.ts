@@ -4,6 +4,8 @@
  * @module
  */
 import { GatewayError } from "../../src/errors.ts";
+import { claimedVersion, hasClaim, parseMeta } from "../../src/mcp/meta.ts";
+import { isLegacyRevision } from "../../src/mcp/revisions.ts";
 import {
   MAX_DEPTH,
   type Outline,
@@ -19,6 +21,10 @@ const MAX_ID_LENGTH = 256;
 /** Most members of the message and its `params` together; what they hold is not counted. */
 const MAX_MEMBERS = 1_000;
 
+/** Most messages of a batch, and most members of all of them and their `params` together. */
+const MAX_BATCH = 100;
+const MAX_BATCH_MEMBERS = 5_000;
+
 /** One JSON-RPC message of a client, with its payload left as text. */
 export interface ClientMessage {
   readonly kind: "request" | "notification" | "response";
@@ -32,47 +38,65 @@ export interface ClientMessage {
   readonly param: (key: string) => string | undefined;
   /** The JSON text of a member of `params`. */
   readonly rawParam: (key: string) => string | undefined;
+  /** The JSON text of a member of the message itself: `result` or `error` of a response. */
+  readonly rawMember: (key: "result" | "error") => string | undefined;
 }
 
 /**
- * Reads the body of a POST: one JSON-RPC message, never a batch (MCP 2025-06-18 removed them).
+ * Reads the body of a POST that is one JSON-RPC message.
  *
  * @throws {GatewayError} `malformed_json`, `too_deep`, `invalid_request`.
  */
 export function readMessage(body: string): ClientMessage {
-  const root = scan(body, { keep: 2, maxDepth: MAX_DEPTH, maxKept: MAX_MEMBERS });
-  if (root.kind === "array") throw invalid("batches are not served, send one message per request");
+  return messageAt(body, scan(body, { keep: 2, maxDepth: MAX_DEPTH, maxKept: MAX_MEMBERS }));
+}
+
+/**
+ * Reads the body of a POST that is a batch, which only MCP 2025-03-26 has: no message of it may claim
+ * to be a modern one.
+ *
+ * @returns undefined for a body that is no array.
+ * @throws {GatewayError} `malformed_json`, `too_deep`, `invalid_request`.
+ */
+export function readBatch(body: string): readonly ClientMessage[] | undefined {
+  if (!/^[ \n\r\t]*\[/.test(body)) return undefined;
+  const root = scan(body, { keep: 3, maxDepth: MAX_DEPTH, maxKept: MAX_BATCH_MEMBERS });
+  const { length } = root.elements;
+  if (length === 0 || length > MAX_BATCH) throw invalid(`a batch has 1 to ${MAX_BATCH} messages`);
+  return root.elements.map((element) => {
+    const read = messageAt(body, element);
+    const meta = parseMeta(read.rawParam("_meta"));
+    if (hasClaim(meta) && !isLegacyRevision(claimedVersion(meta) ?? "")) {
+      throw invalid("a batch is of MCP 2025-03-26, send each message of a newer revision alone");
+    }
+    return read;
+  });
+}
+
+function messageAt(body: string, root: Outline): ClientMessage {
   if (root.kind !== "object") throw invalid("not an object");
   if (stringMember(body, root, "jsonrpc") !== "2.0") throw invalid('"jsonrpc" must be "2.0"');
   const id = readId(body, root);
   const method = root.members.get("method")?.value;
+  const params = root.members.get("params")?.value;
   if (method === undefined) {
     if (id === undefined || !(root.members.has("result") || root.members.has("error"))) {
       throw invalid('"method" is missing');
     }
-    return message("response", id, "", body, undefined);
+  } else {
+    if (method.kind !== "string") throw invalid('"method" must be a string');
+    if (params !== undefined && params.kind !== "object") {
+      throw invalid('"params" must be an object');
+    }
   }
-  if (method.kind !== "string") throw invalid('"method" must be a string');
-  const params = root.members.get("params")?.value;
-  if (params !== undefined && params.kind !== "object") throw invalid('"params" must be an object');
-  const name = readString(body.slice(method.start, method.end));
-  return message(id === undefined ? "notification" : "request", id, name, body, params);
-}
-
-function message(
-  kind: ClientMessage["kind"],
-  id: string | undefined,
-  method: string,
-  body: string,
-  params: Outline | undefined,
-): ClientMessage {
   return {
-    kind,
+    kind: method === undefined ? "response" : id === undefined ? "notification" : "request",
     id,
-    method,
+    method: method === undefined ? "" : readString(body.slice(method.start, method.end)),
     params: params === undefined ? "" : body.slice(params.start, params.end),
     param: (key) => params && stringMember(body, params, key),
     rawParam: (key) => params && rawMember(body, params, key),
+    rawMember: (key) => rawMember(body, root, key),
   };
 }
 

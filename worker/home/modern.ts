@@ -4,13 +4,28 @@
  * @module
  */
 import { GatewayError } from "../../src/errors.ts";
-import { MODERN_REVISION } from "../../src/mcp/revisions.ts";
+import { paramHeaders } from "../../src/mcp/header.ts";
 import type { RequestMeta } from "../../src/mcp/meta.ts";
 import { resultResponse } from "./answer.ts";
+import { LISTEN_METHOD } from "./dispatch.ts";
 import type { Home } from "./home.ts";
-import { INSTRUCTIONS, META, toolsResult } from "./listing.ts";
+import { discoverResult } from "./introduction.ts";
+import { listen } from "./listen.ts";
+import { listOf } from "./listing.ts";
 import type { ClientMessage } from "./message.ts";
+import { relay } from "./relay.ts";
 import type { McpRequest } from "./request.ts";
+
+/** What a runner serves. */
+const RELAYED: ReadonlySet<string> = new Set([
+  "tools/call",
+  "prompts/get",
+  "resources/read",
+  "completion/complete",
+  "tasks/get",
+  "tasks/update",
+  "tasks/cancel",
+]);
 
 /** Serves one message of a client that speaks MCP 2026-07-28: stateless, nothing outlives it. */
 export async function serveModern(
@@ -19,30 +34,20 @@ export async function serveModern(
   message: ClientMessage,
   meta: RequestMeta,
 ): Promise<Response> {
-  const { id } = message;
+  const { id, method } = message;
   if (id === undefined) return new Response(null, { status: 202 });
-  switch (message.method) {
-    case "server/discover":
-      return resultResponse(id, discoverResult());
-    case "tools/list":
-      requireNoCursor(message);
-      return resultResponse(id, toolsResult(await home.tools(request.caller), "modern"));
-    case "tools/call":
-      return home.call(request, message, { id, meta });
-    default:
-      throw new GatewayError("unknown_method", "Method not found");
+  const { caller } = request;
+  const list = listOf(method);
+  if (list !== undefined) {
+    const cursor = message.rawParam("cursor");
+    return resultResponse(id, await home.list({ list, cursor, caller, era: "modern" }));
   }
-}
-
-/** @throws {GatewayError} `invalid_params` for any cursor: lists have one page, so we give none out. */
-export function requireNoCursor(message: ClientMessage): void {
-  if (message.rawParam("cursor") !== undefined) {
-    throw new GatewayError("invalid_params", "Invalid cursor");
+  if (method === "server/discover") {
+    return resultResponse(id, discoverResult(await home.runners.offers(), caller.tools));
   }
-}
-
-function discoverResult(): string {
-  return `{"resultType":"complete","supportedVersions":["${MODERN_REVISION}"],` +
-    `"capabilities":{"tools":{}},"instructions":${INSTRUCTIONS},` +
-    `"ttlMs":3600000,"cacheScope":"private","_meta":${META}}`;
+  if (method === LISTEN_METHOD) return listen(home, { request, message, id, meta });
+  if (!RELAYED.has(method)) throw new GatewayError("unknown_method", "Method not found");
+  const headers = paramHeaders(request.headers);
+  const call = { method, params: message.params, meta, caller, paramHeaders: headers };
+  return relay({ dispatch: home.dispatch, clock: home.clock, request, id, call });
 }

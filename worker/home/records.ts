@@ -4,10 +4,8 @@
  *
  * @module
  */
-import { GatewayError } from "../../src/errors.ts";
 import { EMPTY_OFFER, type Offer } from "../../src/mcp/offer.ts";
 import type { HomeContext } from "./context.ts";
-import { mayHave } from "./listing.ts";
 import { type RunnerRecord, RunnerStore } from "./runner-store.ts";
 
 /** The remembered runners of one tunnel, by runner id. */
@@ -26,6 +24,11 @@ export class RunnerRecords {
   async all(): Promise<ReadonlyMap<string, RunnerRecord>> {
     await this.#load();
     return this.#records;
+  }
+
+  /** What is known of a runner without a look into the store. */
+  known(id: string): RunnerRecord | undefined {
+    return this.#records.get(id);
   }
 
   /**
@@ -54,24 +57,6 @@ export class RunnerRecords {
     }
   }
 
-  /** Why the tool `name` cannot be called while its runner is away, and what its owner can do. */
-  async offline(name: string): Promise<GatewayError> {
-    const records = [...(await this.all()).values()];
-    const owner = records.find(({ offer }) => mayHave(offer, name)) ?? records[0];
-    if (owner === undefined) {
-      return new GatewayError(
-        "runner_offline",
-        'Cannot call the tool: no runner has connected yet, run "npx mcp-runner connect" ' +
-          "on the machine that has the servers",
-      );
-    }
-    return new GatewayError(
-      "runner_offline",
-      `Cannot call the tool: the runner on "${owner.machine}" is not connected, last seen ` +
-        `${ago(this.#context.clock.now() - owner.seenAt)}; run "npx mcp-runner connect" there`,
-    );
-  }
-
   #load(): Promise<void> {
     this.#loading ??= this.#read().catch((error: unknown) => {
       this.#loading = undefined;
@@ -86,11 +71,4 @@ export class RunnerRecords {
       if (!this.#records.has(id)) this.#records.set(id, record);
     }
   }
-}
-
-function ago(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 120) return `${seconds} s ago`;
-  if (seconds < 7_200) return `${Math.round(seconds / 60)} min ago`;
-  return `${Math.round(seconds / 3_600)} h ago`;
 }

@@ -4,15 +4,15 @@
  *
  * @module
  */
-import type { Offer } from "../../src/mcp/offer.ts";
+import { EMPTY_OFFER, type Offer } from "../../src/mcp/offer.ts";
 import { CLOSE } from "../../src/tunnel/close.ts";
 import { encodeFrame, type HeaderOf, MAX_PAYLOAD_LENGTH } from "../../src/tunnel/frame.ts";
 import { HEARTBEAT_MS } from "../../src/tunnel/heartbeat.ts";
 import type { Wire, WireEvents } from "../../src/tunnel/wire.ts";
+import { type Changes, differences } from "./changes.ts";
 import type { HomeContext } from "./context.ts";
 import { greet } from "./greeting.ts";
 import { RunnerLink } from "./link.ts";
-import { mayHave } from "./listing.ts";
 import { RunnerRecords } from "./records.ts";
 
 const REVOKED = "The tunnel token was revoked";
@@ -27,57 +27,82 @@ export interface AttachOptions {
   readonly restored?: HeaderOf<"hello">;
 }
 
+/** A runner that has connected at least once. */
+export interface KnownRunner {
+  readonly id: string;
+  readonly machine: string;
+  readonly offer: Offer;
+  /** Milliseconds since it connected, offered something or disconnected last. */
+  readonly silentMs: number;
+  /** Its connection if it takes calls now. */
+  readonly link: RunnerLink | undefined;
+}
+
 /** The runners of one tunnel. */
 export class Runners {
   readonly #context: HomeContext;
+  readonly #changes: Changes;
   readonly #records: RunnerRecords;
   readonly #links = new Map<string, RunnerLink>();
+  readonly #able = new Set<() => void>();
   /** Ids of tokens that were revoked while this home lives: their sockets may say hello later. */
   readonly #revoked = new Set<string>();
 
-  constructor(context: HomeContext) {
+  constructor(context: HomeContext, changes: Changes) {
     this.#context = context;
+    this.#changes = changes;
     this.#records = new RunnerRecords(context);
   }
 
   /** Takes a runner's open socket, whose first message must be its hello. */
   attach(wire: Wire, { token, greeted, restored }: AttachOptions): WireEvents {
+    const link = restored && this.#adopt(restored, token, wire);
+    if (link !== undefined) this.#tellAble();
     return greet(wire, {
       clock: this.#context.clock,
-      link: restored && this.#adopt(restored, token, wire),
+      link,
       adopt: (hello) => {
-        const link = this.#adopt(hello, token, wire);
-        if (link === undefined) return undefined;
-        this.#welcome(link, wire);
+        const adopted = this.#adopt(hello, token, wire);
+        if (adopted === undefined) return undefined;
+        this.#welcome(adopted, wire);
         greeted?.(hello);
-        return link;
+        this.#tellAble();
+        return adopted;
       },
     });
   }
 
-  /** What all known runners offer: the connected ones first, then those that are away. */
+  /**
+   * All runners that this tunnel has had, the connected ones first, each group in the order of their
+   * ids, so that lists made of them keep their order.
+   */
+  async known(): Promise<readonly KnownRunner[]> {
+    const now = this.#context.clock.now();
+    const runners = [...await this.#records.all()].map(([id, { machine, offer, seenAt }]) => {
+      const link = this.#links.get(id);
+      const free = link !== undefined && !link.dropIfSilent() && !link.draining;
+      return { id, machine, offer, silentMs: now - seenAt, link: free ? link : undefined };
+    });
+    runners.sort((a, b) => a.id < b.id ? -1 : 1);
+    const connected = runners.filter(({ id }) => this.#links.has(id));
+    return [...connected, ...runners.filter(({ id }) => !this.#links.has(id))];
+  }
+
+  /** What all known runners offer, in the order of `known`. */
   async offers(): Promise<readonly Offer[]> {
-    const records = [...await this.#records.all()];
-    const connected = records.filter(([id]) => this.#links.has(id));
-    const away = records.filter(([id]) => !this.#links.has(id));
-    return [...connected, ...away].map(([, { offer }]) => offer);
+    return (await this.known()).map(({ offer }) => offer);
   }
 
   /**
-   * The least busy connected runner that has the tool `name`.
+   * Hears of every moment at which a runner may serve more than before: it has connected, or has made
+   * an offer.
    *
-   * @throws {GatewayError} `runner_offline`, with what its owner can do.
+   * @param listener Must not throw.
+   * @returns Ends the subscription.
    */
-  async pick(name: string): Promise<RunnerLink> {
-    const records = await this.#records.all();
-    let best: RunnerLink | undefined;
-    for (const link of this.#living()) {
-      const offer = records.get(link.runner.id)?.offer;
-      if (link.draining || offer === undefined || !mayHave(offer, name)) continue;
-      if (best === undefined || link.inFlight < best.inFlight) best = link;
-    }
-    if (best === undefined) throw await this.#records.offline(name);
-    return best;
+  onAble(listener: () => void): () => void {
+    this.#able.add(listener);
+    return () => void this.#able.delete(listener);
   }
 
   /** Any connected runner. */
@@ -112,13 +137,22 @@ export class Runners {
     }
     const link = new RunnerLink({ hello, token, wire, clock: this.#context.clock }, {
       ended: () => this.#drop(link),
-      offered: (offer, text) => void this.#records.remember(id, machine, { offer, text }),
+      offered: (offer, text, changed = []) => {
+        const before = this.#records.known(id)?.offer ?? EMPTY_OFFER;
+        void this.#records.remember(id, machine, { offer, text });
+        this.#changes.tell(differences(before, offer, changed));
+        this.#tellAble();
+      },
     });
     const { id, machine } = link.runner;
     const old = this.#links.get(id);
     this.#links.set(id, link);
     old?.close(CLOSE.superseded, "This runner has connected again");
     return link;
+  }
+
+  #tellAble(): void {
+    for (const listener of this.#able) listener();
   }
 
   #welcome({ runner }: RunnerLink, wire: Wire): void {

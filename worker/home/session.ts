@@ -1,159 +1,151 @@
 /**
- * Sessions of the legacy revisions. A session id carries its own state and a signature over it, so
- * that a home which has slept or restarted knows it again; only the ended ones are stored.
+ * One session of a legacy client (MCP 2025-11-25 basic/transports "Session Management") while its home
+ * has it in memory: what it is, and what is under way in it.
  *
  * @module
  */
-import * as v from "valibot";
-import { fromBase64Url, toBase64Url } from "../../src/base64url.ts";
-import { GatewayError } from "../../src/errors.ts";
-import { LEGACY_REVISIONS, type LegacyRevision } from "../../src/mcp/revisions.ts";
-import type { Store } from "../store/store.ts";
+import type { Clock } from "../../src/clock.ts";
+import type { LogLevel } from "../../src/mcp/log-level.ts";
+import type { LegacyRevision } from "../../src/mcp/revisions.ts";
+import type { ClientCapabilities } from "./client-capabilities.ts";
+import { Questions } from "./questions.ts";
+import type { SessionState } from "./session-id.ts";
+import type { SessionRecord } from "./session-record.ts";
+import type { ReplayTotal } from "./replay-buffer.ts";
+import { SessionListener } from "./session-listener.ts";
+import { SessionStreams } from "./session-streams.ts";
 
-/** Milliseconds that a session lives; afterwards its client gets a 404 and initializes again. */
-export const SESSION_MS = 7 * 24 * 3_600_000;
+/** The level of log messages before a client has set one: what servers usually mean to be seen. */
+const DEFAULT_LOG_LEVEL: LogLevel = "info";
 
-/** Longest session id that is looked at. */
-const MAX_ID_LENGTH = 512;
+/** Why a call ends that its client has cancelled. */
+export const BY_CLIENT = "Cancelled by the client";
 
-const sessionState = v.object({
-  /** Unguessable, and what tells two sessions of one client apart. */
-  n: v.string(),
-  /** Negotiated revision. */
-  v: v.picklist(LEGACY_REVISIONS),
-  /** Client token that opened the session. */
-  c: v.string(),
-  /** When it was opened, ms since epoch. */
-  t: v.number(),
-});
-
-type SessionState = v.InferOutput<typeof sessionState>;
-
-/** Ids whose state is kept at a time; a home that has more starts anew. */
-const MAX_KNOWN = 5_000;
-
-/** What a session id says. */
-export interface Session {
+/** What makes a session. */
+export interface SessionOptions {
   readonly id: string;
-  readonly revision: LegacyRevision;
+  readonly state: SessionState;
+  /** What the store had of it; undefined for nothing. */
+  readonly record: SessionRecord | undefined;
+  readonly clock: Clock;
+  /** What the sessions of the home keep together. */
+  readonly replay: ReplayTotal;
 }
 
-/** Opens, recognizes and ends sessions of one tunnel. */
-export class Sessions {
-  readonly #store: Store;
-  readonly #prefix: string;
-  readonly #now: () => number;
-  /** Genuine ids: a signature check and a look into the store would cost more than a call. */
-  readonly #known = new Map<string, SessionState | "ended">();
-  #ready: Promise<CryptoKey> | undefined;
+/** A session that a home knows. */
+export class Session {
+  readonly id: string;
+  /** The unguessable part of the id, under which the store keeps what changes. */
+  readonly name: string;
+  readonly revision: LegacyRevision;
+  /** Id of the client token that opened it, and that alone may use it. */
+  readonly client: string;
+  /** Ms since epoch. */
+  readonly openedAt: number;
+  readonly capabilities: ClientCapabilities;
+  readonly questions: Questions;
+  readonly streams: SessionStreams;
+  /** Hears of changes, for the standalone stream. */
+  readonly listener: SessionListener;
+  /** Last use, ms since epoch. */
+  usedAt: number;
+  /** The last use that the store knows of. */
+  savedUse: number;
+  logLevel: LogLevel;
+  /** Whether the id had no room for the capabilities. */
+  readonly #storesCapabilities: boolean;
+  #ended = false;
+  /** What cancels the calls under way, by {@link callKey}. */
+  readonly #calls = new Map<string, AbortController>();
 
-  constructor(store: Store, tunnel: string, now: () => number) {
-    this.#store = store;
-    this.#prefix = `session/${tunnel}/`;
-    this.#now = now;
+  constructor({ id, state, record, clock, replay }: SessionOptions) {
+    this.id = id;
+    this.name = state.n;
+    this.revision = state.v;
+    this.client = state.c;
+    this.openedAt = state.t;
+    this.capabilities = state.k ?? record?.capabilities ?? {};
+    this.#storesCapabilities = state.k === undefined;
+    this.usedAt = record?.usedAt ?? state.t;
+    this.savedUse = this.usedAt;
+    this.logLevel = record?.logLevel ?? DEFAULT_LOG_LEVEL;
+    this.questions = new Questions(clock);
+    this.streams = new SessionStreams({
+      clock,
+      replay,
+      revision: state.v,
+      unread: () => this.listener.unread(),
+    });
+    this.listener = new SessionListener(clock, this.streams.standalone, record?.subscriptions);
+    this.#ended = record?.ended === true;
   }
 
-  async open(client: string, revision: LegacyRevision): Promise<Session> {
-    const nonce = toBase64Url(crypto.getRandomValues(new Uint8Array(16)));
-    const state = { n: nonce, v: revision, c: client, t: this.#now() };
-    const body = toBase64Url(new TextEncoder().encode(JSON.stringify(state)));
-    const signature = await crypto.subtle.sign("HMAC", await this.#key(), bytesOf(body));
-    return { id: `${body}.${toBase64Url(new Uint8Array(signature))}`, revision };
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether nothing would be lost if the home forgot it until the next request. */
+  get idle(): boolean {
+    return this.#calls.size === 0 && this.streams.idle && this.listener.idle;
+  }
+
+  /** Whether somebody waits for something in it. */
+  get busy(): boolean {
+    return this.#calls.size > 0 || this.streams.standalone.readers > 0;
+  }
+
+  /** What the store is to keep of it now. */
+  get record(): SessionRecord {
+    if (this.#ended) return { usedAt: this.usedAt, ended: true };
+    const { subscriptions } = this.listener;
+    return {
+      usedAt: this.usedAt,
+      logLevel: this.logLevel,
+      ...(this.#storesCapabilities && { capabilities: this.capabilities }),
+      ...(subscriptions.size > 0 && { subscriptions: [...subscriptions] }),
+    };
   }
 
   /**
-   * The session that a request names.
+   * Notes that a call has begun; `requestId` is the JSON text of its id.
    *
-   * @throws {GatewayError} `session_required` without an id; `session_unknown` for one that is
-   * forged, ended, too old, or was opened by another client.
+   * @returns Aborts when the call is to end early; the reason is a text for the runner.
    */
-  async find(id: string | null, client: string): Promise<Session> {
-    if (id === null) {
-      throw new GatewayError(
-        "session_required",
-        "Cannot serve request: no session, send initialize first and repeat its Mcp-Session-Id header",
-      );
-    }
-    const state = this.#known.get(id) ?? await this.#look(id);
-    if (
-      state === undefined || state === "ended" || state.c !== client ||
-      this.#now() - state.t > SESSION_MS
-    ) {
-      throw new GatewayError(
-        "session_unknown",
-        "Cannot serve request: this session does not exist any more, send initialize again",
-      );
-    }
-    return { id, revision: state.v };
+  callBegins(requestId: string): AbortController {
+    const call = new AbortController();
+    // A client may use an id again while it is in use: the younger call has the place.
+    this.#calls.set(callKey(requestId), call);
+    if (this.#ended) call.abort("The session has ended");
+    return call;
   }
 
-  async end(session: Session): Promise<void> {
-    this.#known.set(session.id, "ended");
-    await this.#store.commit({
-      set: [{ key: this.#endedKey(session.id), value: "true", ttlMs: SESSION_MS }],
-    });
+  callEnds(requestId: string, call: AbortController): void {
+    const key = callKey(requestId);
+    if (this.#calls.get(key) === call) this.#calls.delete(key);
   }
 
-  async #look(id: string): Promise<SessionState | "ended" | undefined> {
-    if (id.length > MAX_ID_LENGTH) return undefined;
-    const state = await verify(await this.#key(), id);
-    if (state === undefined) return undefined;
-    const ended = await this.#store.get(this.#endedKey(id)) !== undefined;
-    // What became known while we looked is newer: it may have been ended.
-    const known = this.#known.get(id) ?? (ended ? "ended" : state);
-    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
-    this.#known.set(id, known);
-    return known;
+  /** Cancels a call by the JSON text of its request id; unknown ones are ignored. */
+  cancel(requestId: string): void {
+    this.#calls.get(callKey(requestId))?.abort(BY_CLIENT);
   }
 
-  #endedKey(id: string): string {
-    return `${this.#prefix}ended/${id}`;
+  /** Ends it: its calls are cancelled, its questions withdrawn, its streams end. */
+  end(): void {
+    this.#ended = true;
+    this.release("The session has ended");
   }
 
-  /** The signing key, made at first use and kept in the store. */
-  #key(): Promise<CryptoKey> {
-    this.#ready ??= this.#load().catch((error: unknown) => {
-      this.#ready = undefined;
-      throw error;
-    });
-    return this.#ready;
-  }
-
-  async #load(): Promise<CryptoKey> {
-    const name = `${this.#prefix}key`;
-    const fresh = JSON.stringify(toBase64Url(crypto.getRandomValues(new Uint8Array(32))));
-    await this.#store.commit({
-      check: [{ key: name, version: 0 }],
-      set: [{ key: name, value: fresh }],
-    });
-    const stored = await this.#store.get(name);
-    const secret = fromBase64Url(v.parse(v.string(), JSON.parse(stored?.value ?? '""')));
-    if (secret?.length !== 32) {
-      throw new GatewayError("store_unavailable", "Cannot read the key of sessions: it is damaged");
-    }
-    return crypto.subtle.importKey(
-      "raw",
-      secret,
-      { name: "HMAC", hash: "SHA-256" },
-      false,
-      ["sign", "verify"],
-    );
+  /** Ends what is under way in it, for a reason that runners and clients are told. */
+  release(reason: string): void {
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    for (const call of calls) call.abort(reason);
+    this.listener.close();
+    this.streams.release();
   }
 }
 
-async function verify(key: CryptoKey, id: string): Promise<SessionState | undefined> {
-  const [body = "", signature = "", ...rest] = id.split(".");
-  const signed = fromBase64Url(signature);
-  const state = fromBase64Url(body);
-  if (signed === undefined || state === undefined || rest.length > 0) return undefined;
-  // Base64 leaves the last bits open: of several spellings of a signature, only ours is an id.
-  if (toBase64Url(signed) !== signature) return undefined;
-  if (!await crypto.subtle.verify("HMAC", key, signed, bytesOf(body))) return undefined;
-  const parsed = v.safeParse(sessionState, JSON.parse(new TextDecoder().decode(state)));
-  // Signed by us, but by a version that knew other revisions.
-  return parsed.success ? parsed.output : undefined;
-}
-
-function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text);
+/** One key for all spellings of a request id, which is given as JSON text. */
+function callKey(requestId: string): string {
+  return JSON.stringify(JSON.parse(requestId));
 }

@@ -2,8 +2,8 @@
  * Homes as Durable Objects, one for each tunnel, so that every instance of the worker reaches the
  * same one. The front worker's side is a hub over the namespace; the object's side is `TunnelHome`.
  *
- *     POST, DELETE /mcp  + caller header     a client's request
- *     GET /tunnel        + token header      a runner's upgrade
+ *     any method /mcp  + caller header     a client's request
+ *     GET /tunnel      + token header      a runner's upgrade
  *     GET /readiness, POST /revoke + token header
  *
  * @module
@@ -110,7 +110,7 @@ export class TunnelHome {
         return Response.json(readiness);
       }
       default:
-        home.runners.revoke(request.headers.get(TOKEN_HEADER) ?? "");
+        home.revoke(request.headers.get(TOKEN_HEADER) ?? "");
         return new Response(null, { status: 204 });
     }
   }

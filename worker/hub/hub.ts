@@ -25,6 +25,6 @@ export interface Hub {
   ): Promise<Response>;
   /** Whether a runner of the tunnel answers now. */
   readiness(tunnel: string): Promise<Readiness>;
-  /** Ends the connections that a tunnel token opened. */
+  /** Ends what a token has opened: the connections of a tunnel token, the streams of a client token. */
   revoke(tunnel: string, token: string): Promise<void>;
 }

@@ -9,7 +9,7 @@ import type { Hub } from "./hub.ts";
 
 /** A hub that keeps all homes in this process: for Node and Deno with one instance. */
 export interface MemoryHub extends Hub {
-  /** Tells every runner that this process stops, so that it dials again. */
+  /** Tells every client that listens and every runner that this process stops, so that they come again. */
   drain(): void;
 }
 
@@ -30,11 +30,11 @@ export function memoryHub(shared: Omit<HomeContext, "tunnel">): MemoryHub {
       Promise.resolve(upgrade(request, (wire) => homeOf(tunnel).runners.attach(wire, { token }))),
     readiness: (tunnel) => homeOf(tunnel).readiness(),
     revoke: (tunnel, token) => {
-      homeOf(tunnel).runners.revoke(token);
+      homeOf(tunnel).revoke(token);
       return Promise.resolve();
     },
     drain: () => {
-      for (const home of homes.values()) home.runners.drain();
+      for (const home of homes.values()) home.drain();
     },
   };
 }

@@ -14,12 +14,12 @@ interface DenoNamespace {
   readonly env: { toObject(): Record<string, string> };
   upgradeWebSocket(
     request: Request,
-    options: { readonly protocol: string },
+    options: { readonly protocol: string; readonly idleTimeout: number },
   ): { readonly socket: WebSocket; readonly response: Response };
   serve(
-    options: { hostname: string; port: number; onListen: () => void },
+    options: { hostname: string; port: number; signal: AbortSignal; onListen: () => void },
     handler: (request: Request) => Response | Promise<Response>,
-  ): { readonly addr: { readonly port: number }; shutdown(): Promise<void> };
+  ): { readonly addr: { readonly port: number }; readonly finished: Promise<void> };
 }
 
 /** Deno's namespace, where there is one. */
@@ -35,7 +35,12 @@ export const upgradeDeno: Upgrade = (request, open) => {
     // Deno would throw; the other platforms answer such a request before we see it.
     throw new GatewayError("upgrade_required", "Cannot open a tunnel: no Sec-WebSocket-Key");
   }
-  const { socket, response } = deno.upgradeWebSocket(request, { protocol: SUBPROTOCOL });
+  const { socket, response } = deno.upgradeWebSocket(request, {
+    protocol: SUBPROTOCOL,
+    // The tunnel has a heartbeat of its own; Deno's timer would outlive a socket that broke, and hold
+    // a process that ends for 15 s.
+    idleTimeout: 0,
+  });
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
     const events = open({
@@ -62,9 +67,15 @@ export const upgradeDeno: Upgrade = (request, open) => {
 export const listenDeno: Listen = ({ hostname, port, fetch }) => {
   const deno = denoNamespace();
   if (deno === undefined) throw new TypeError("Not on Deno");
+  const closing = new AbortController();
   const server = deno.serve(
-    { hostname, port, onListen: () => {} },
+    { hostname, port, signal: closing.signal, onListen: () => {} },
     (request) => fetch(request, { upgrade: upgradeDeno }),
   );
-  return Promise.resolve({ port: server.addr.port, close: () => server.shutdown() });
+  const close = (): Promise<void> => {
+    // Not shutdown(), which waits for every client that is still sending or reading.
+    closing.abort();
+    return server.finished;
+  };
+  return Promise.resolve({ port: server.addr.port, close });
 };

@@ -4,6 +4,7 @@
  * @module
  */
 import type { AppBindings } from "../app.ts";
+import type { Limits } from "./limits.ts";
 
 /** The app as a platform calls it. */
 export type Fetch = (request: Request, bindings: AppBindings) => Response | Promise<Response>;
@@ -17,5 +18,10 @@ export interface Listening {
 
 /** Listens on an address in the way of a runtime; port 0 is any free one. */
 export type Listen = (
-  options: { readonly hostname: string; readonly port: number; readonly fetch: Fetch },
+  options: {
+    readonly hostname: string;
+    readonly port: number;
+    readonly fetch: Fetch;
+    readonly limits: Limits;
+  },
 ) => Promise<Listening>;

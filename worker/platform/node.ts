@@ -15,15 +15,21 @@ import { MAX_MESSAGE_BYTES, SUBPROTOCOL } from "../../src/tunnel/frame.ts";
 import type { Wire, WireEvents } from "../../src/tunnel/wire.ts";
 import type { AppBindings } from "../app.ts";
 import type { Listen } from "./listen.ts";
+import { SocketCap } from "./socket-cap.ts";
 
-/** Milliseconds within which a client must have sent its headers, and its whole request. */
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 45_000;
+/** Milliseconds after the app's own limit when Node ends a request whose body is still to come. */
+const REQUEST_GRACE_MS = 5_000;
+
+/** Milliseconds that a socket may idle between two requests; Node's own default, which it announces. */
+const KEEP_ALIVE_MS = 5_000;
+
+/** Milliseconds between two looks at the clock of every connection; Node's own default is 30 s. */
+const CHECK_MS = 1_000;
 
 type Open = (wire: Wire) => WireEvents;
 
 /** Serves `fetch` on `hostname` and `port`, with upgrades to WebSocket. */
-export const listenNode: Listen = async ({ hostname, port, fetch }) => {
+export const listenNode: Listen = async ({ hostname, port, fetch, limits }) => {
   const noUpgrade: AppBindings = {
     upgrade: () => {
       throw new GatewayError("upgrade_required", "Cannot open a tunnel without an upgrade");
@@ -34,13 +40,22 @@ export const listenNode: Listen = async ({ hostname, port, fetch }) => {
   const answer = getRequestListener((request) => fetch(request, noUpgrade));
   const server = createServer(
     {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: limits.headersMs,
+      requestTimeout: limits.headersMs + limits.bodyMs + REQUEST_GRACE_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: CHECK_MS,
       // Some clients offer h2c with every request: to take that for an upgrade would lose the body.
       shouldUpgradeCallback: ({ method }) => method === "GET",
     },
     (incoming, outgoing) => void answer(incoming, outgoing),
   );
+  const cap = new SocketCap(limits.maxSockets);
+  server.on("connection", (socket) => {
+    const { remoteAddress = "" } = socket;
+    // Nothing is said to the one too many: an answer would cost what the cap is to save.
+    if (!cap.enter(remoteAddress)) socket.destroy();
+    else socket.once("close", () => cap.leave(remoteAddress));
+  });
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE_BYTES,
