@@ -67,6 +67,16 @@ export async function isAlive(home: string, owner: string): Promise<boolean> {
 }
 
 /**
+ * Whether a runner of this state directory has this owner id and lives. For what only such runners make,
+ * as `isAlive` cannot tell one of another directory from one that has ended and was forgotten.
+ */
+export async function livesHere(home: string, owner: string): Promise<boolean> {
+  if (process.platform === "win32" || !OWNER_ID.test(owner)) return await isAlive(home, owner);
+  const failure = await withSocketPath(home, `${owner}.sock`, reach);
+  return failure !== "ENOENT" && failure !== "ECONNREFUSED" && failure !== "ENOTSOCK";
+}
+
+/**
  * Removes the socket files of runners that have ended. Only after their containers were removed: without
  * its file an owner can no longer be found dead.
  *

@@ -1,42 +1,35 @@
 import * as v from "valibot";
 import { isLegacyRevision, LATEST_LEGACY_REVISION } from "../../src/mcp/revisions.ts";
-import { VERSION } from "../../src/version.ts";
+import { CLIENT_INFO } from "./client-info.ts";
 import type { Peer } from "./peer.ts";
+import { readCapabilities, type ServerCapabilities, serverFacts } from "./server-capabilities.ts";
 
 /** Characters of a version that a message of ours quotes. */
 const MAX_QUOTE_LENGTH = 40;
 
-const initializeResult = v.object({
-  protocolVersion: v.string(),
-  // Some servers write null for what they do not have.
-  capabilities: v.looseObject({ tools: v.nullish(v.unknown()) }),
-});
+const initializeResult = v.object({ protocolVersion: v.string(), ...serverFacts.entries });
 
 /**
- * The opening of MCP 2025-11-25 basic/lifecycle: initialize, then the initialized notification. No
- * capability is declared, so that the server asks us for nothing.
+ * The opening of MCP 2025-11-25 basic/lifecycle: initialize, then the initialized notification.
  *
- * @returns Whether the server has tools.
+ * @param capabilities JSON text of the client capabilities that are declared.
  * @throws {GatewayError} `server_failed`, or why the server is gone.
  */
-export async function initialize(peer: Peer): Promise<{ readonly hasTools: boolean }> {
+export async function initialize(peer: Peer, capabilities = "{}"): Promise<ServerCapabilities> {
+  const version = JSON.stringify(LATEST_LEGACY_REVISION);
   const result = await peer.request(
     "initialize",
-    JSON.stringify({
-      protocolVersion: LATEST_LEGACY_REVISION,
-      capabilities: {},
-      clientInfo: { name: "mcp-runner", version: VERSION },
-    }),
+    `{"protocolVersion":${version},"capabilities":${capabilities},"clientInfo":${CLIENT_INFO}}`,
   );
   const parsed = v.safeParse(initializeResult, JSON.parse(result));
   if (!parsed.success) {
     throw peer.failure("it answered initialize with something that is no InitializeResult");
   }
-  const { protocolVersion, capabilities } = parsed.output;
+  const { protocolVersion } = parsed.output;
   if (!isLegacyRevision(protocolVersion) && protocolVersion !== "2024-11-05") {
-    const version = JSON.stringify(protocolVersion.slice(0, MAX_QUOTE_LENGTH));
-    throw peer.failure(`it speaks a protocol version that is not served: ${version}`);
+    const quoted = JSON.stringify(protocolVersion.slice(0, MAX_QUOTE_LENGTH));
+    throw peer.failure(`it speaks a protocol version that is not served: ${quoted}`);
   }
   peer.notify("notifications/initialized");
-  return { hasTools: (capabilities.tools ?? null) !== null };
+  return readCapabilities(parsed.output);
 }

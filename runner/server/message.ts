@@ -10,7 +10,7 @@ import {
 
 /** How a server answered a request. */
 export type Outcome =
-  /** JSON text of the result, an object, and its outline's members. */
+  /** JSON text of the result, an object, and its outline's members, which stand as in that text. */
   | { readonly result: string; readonly members: ReadonlyMap<string, Member> }
   /** JSON text of the JSON-RPC error object. */
   | { readonly error: string };
@@ -20,9 +20,15 @@ export type ServerMessage =
   | { readonly kind: "answer"; readonly id: number; readonly outcome: Outcome }
   /** `notifications/progress`: the JSON text of its `params`. */
   | { readonly kind: "progress"; readonly token: number; readonly params: string }
-  | { readonly kind: "notification"; readonly method: string }
-  /** `id` is the JSON text of a string or a number. */
-  | { readonly kind: "request"; readonly method: string; readonly id: string };
+  /** Any other notification: the JSON text of its `params`, empty when it has none. */
+  | { readonly kind: "notification"; readonly method: string; readonly params: string }
+  /** `id` is the JSON text of a string or a number, `params` is empty when there are none. */
+  | {
+    readonly kind: "request";
+    readonly method: string;
+    readonly id: string;
+    readonly params: string;
+  };
 
 /** Most members of a result, or of an error or params: far above what any message has. */
 const MAX_KEPT = 100_000;
@@ -47,12 +53,10 @@ export function readMessage(line: string): ServerMessage | undefined {
   if (method === undefined) return undefined;
   if (id !== undefined) {
     if (id.kind !== "number" && id.kind !== "string") return undefined;
-    return { kind: "request", method, id: textOf(line, id) };
+    return { kind: "request", method, id: textOf(line, id), params: paramsOf(line, root) };
   }
-  return method === "notifications/progress" ? progressOf(line, root) : {
-    kind: "notification",
-    method,
-  };
+  if (method === "notifications/progress") return progressOf(line, root);
+  return { kind: "notification", method, params: paramsOf(line, root) };
 }
 
 function outlineOf(line: string): Outline | undefined {
@@ -66,7 +70,9 @@ function outlineOf(line: string): Outline | undefined {
 
 function outcomeOf(line: string, root: Outline): Outcome {
   const result = root.members.get("result")?.value;
-  if (result?.kind === "object") return { result: textOf(line, result), members: result.members };
+  if (result?.kind === "object") {
+    return { result: textOf(line, result), members: moved(result.members, result.start) };
+  }
   const error = root.members.get("error")?.value;
   const readable = error !== undefined && stringMember(line, error, "message") !== undefined &&
     Number.isSafeInteger(Number(rawMember(line, error, "code")));
@@ -82,6 +88,20 @@ function progressOf(line: string, root: Outline): ServerMessage {
     token: token?.kind === "number" ? numberOf(line, token) : NaN,
     params: params === undefined ? "" : textOf(line, params),
   };
+}
+
+function paramsOf(line: string, root: Outline): string {
+  return rawMember(line, root, "params") ?? "";
+}
+
+/** Members of an object that begins at `start`, as they stand in the object's own text. */
+function moved(members: ReadonlyMap<string, Member>, start: number): ReadonlyMap<string, Member> {
+  const own = new Map<string, Member>();
+  for (const [key, { keyStart, value }] of members) {
+    const at = { ...value, start: value.start - start, end: value.end - start };
+    own.set(key, { keyStart: keyStart - start, value: at });
+  }
+  return own;
 }
 
 function numberOf(line: string, outline: Outline): number {

@@ -28,12 +28,43 @@ export interface Listener {
   lost(error: GatewayError): void;
 }
 
+/** For requests of which nobody waits for the answer. */
+export const IGNORED: Listener = {
+  progress: () => {},
+  result: () => {},
+  error: () => {},
+  lost: () => {},
+};
+
+/** A request of the server, which waits for one answer of ours. */
+export interface Ask {
+  readonly method: string;
+  /** Its JSON text; empty when it has none. */
+  readonly params: string;
+  /** JSON text of its id, by which the server may take it back with `notifications/cancelled`. */
+  readonly id: string;
+  /** Answers with the JSON text of a result; a server that is gone is not told. */
+  answer(result: string): void;
+  /** Answers with the JSON text of a JSON-RPC error object; a server that is gone is not told. */
+  refuse(error: string): void;
+}
+
 /** What a peer needs to know. */
 export interface PeerContext {
   /** Name of the server, for messages. */
   readonly server: string;
-  /** Called for a notification other than progress. */
-  readonly notified: (method: string) => void;
+  /** Called for a notification other than progress, with the JSON text of its params, or empty. */
+  readonly notified: (method: string, params: string) => void;
+  /** Called for a request of the server; `answerAlone` unless given. */
+  readonly asked?: (ask: Ask) => void;
+}
+
+const METHOD_NOT_FOUND = '{"code":-32601,"message":"Method not found"}';
+
+/** Answers a server that asks outside of any exchange: only `ping` has a result. */
+export function answerAlone(ask: Ask): void {
+  if (ask.method === "ping") ask.answer("{}");
+  else ask.refuse(METHOD_NOT_FOUND);
 }
 
 /** Characters of a server's error that a message of ours quotes. */
@@ -46,16 +77,24 @@ export class Peer {
   /** Lines of stdout that were no JSON-RPC message, or answers to requests that were never sent. */
   garbageLines = 0;
   readonly #pipe: LinePipe;
-  readonly #notified: (method: string) => void;
+  readonly #notified: (method: string, params: string) => void;
+  readonly #asked: (ask: Ask) => void;
   readonly #waiting = new Map<number, Listener>();
+  readonly #progressing = new Map<number, Listener>();
   #lastId = 0;
   #lost: GatewayError | undefined;
 
-  constructor(pipe: LinePipe, { server, notified }: PeerContext) {
+  constructor(pipe: LinePipe, { server, notified, asked = answerAlone }: PeerContext) {
     this.server = server;
     this.#pipe = pipe;
     this.#notified = notified;
+    this.#asked = asked;
     pipe.onLine((line) => this.#receive(line));
+  }
+
+  /** Whether the server is gone. */
+  get lost(): boolean {
+    return this.#lost !== undefined;
   }
 
   /** Requests that the server has not answered yet. */
@@ -97,22 +136,32 @@ export class Peer {
    */
   request(method: string, params: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      const listener: Listener = {
+      this.ask(method, params, {
         progress: () => {},
         result: (result) => resolve(result),
         lost: reject,
         error: (error) =>
           reject(this.failure(`it answered ${method} with ${error.slice(0, MAX_QUOTE_LENGTH)}`)),
-      };
-      try {
-        this.send(method, () => params, listener);
-      } catch (error) {
-        if (this.#lost !== undefined) return reject(this.#lost);
-        if (!(error instanceof GatewayError)) throw error;
-        // A server that takes no input is about to end, and its end tells more than this does.
-        this.#waiting.set(this.#lastId, listener);
-      }
+      });
     });
+  }
+
+  /** A request of our own. A server that cannot be written to is told of by its end, or by `lost` at once. */
+  ask(method: string, params: string, listener: Listener): void {
+    try {
+      this.send(method, () => params, listener);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      // A server that takes no input is about to end, and its end tells more than this does.
+      if (this.#lost === undefined) this.#waiting.set(this.#lastId, listener);
+      else listener.lost(this.#lost);
+    }
+  }
+
+  /** Tells a listener of progress of a request that was answered, until the returned function is called. */
+  followProgress(id: number, listener: Listener): () => void {
+    this.#progressing.set(id, listener);
+    return () => void this.#progressing.delete(id);
   }
 
   /** Writes a notification; `params` is its JSON text. Throws as `send` does. */
@@ -160,13 +209,14 @@ export class Peer {
         this.#answer(message.id, message.outcome);
         return;
       case "progress":
-        this.#waiting.get(message.token)?.progress(message.params);
+        (this.#waiting.get(message.token) ?? this.#progressing.get(message.token))
+          ?.progress(message.params);
         return;
       case "notification":
-        this.#notified(message.method);
+        this.#notified(message.method, message.params);
         return;
       case "request":
-        this.#serve(message.method, message.id);
+        this.#asked(this.#ask(message));
         return;
       case undefined:
         this.garbageLines++;
@@ -185,16 +235,21 @@ export class Peer {
     else listener.error(outcome.error);
   }
 
-  /** Answers a request of the server: we declared no capabilities, so only `ping` has a result. */
-  #serve(method: string, id: string): void {
-    const outcome = method === "ping"
-      ? '"result":{}'
-      : '"error":{"code":-32601,"message":"Method not found"}';
-    try {
-      this.#write(`{"jsonrpc":"2.0","id":${id},${outcome}}`);
-    } catch (error) {
-      // It asks and does not read, or has just been told to end.
-      if (!(error instanceof GatewayError)) throw error;
-    }
+  #ask({ method, params, id }: { method: string; params: string; id: string }): Ask {
+    const reply = (outcome: string): void => {
+      try {
+        this.#write(`{"jsonrpc":"2.0","id":${id},${outcome}}`);
+      } catch (error) {
+        // It asks and does not read, or has just been told to end.
+        if (!(error instanceof GatewayError)) throw error;
+      }
+    };
+    return {
+      method,
+      params,
+      id,
+      answer: (result) => reply(`"result":${result}`),
+      refuse: (error) => reply(`"error":${error}`),
+    };
   }
 }

@@ -1,164 +1,271 @@
 /**
- * The life of one MCP server: cold until somebody needs it, starting, ready, and cold again when its
- * process has ended. Whoever needs it while it starts waits for that start.
+ * One configured MCP server: nothing runs until somebody needs it. The first process shows of which era
+ * the server is, and from then on the server of that era carries out what is asked.
  *
- *     cold ── launch ──▶ starting ── initialize, tools/list ──▶ ready
- *      ▲                    │ failed                              │ process ended
- *      └────────────────────┴─────────────────────────────────────┘
+ *     cold ── launch ──▶ server/discover ── DiscoverResult ──▶ ModernServer: this one process
+ *                                        └─ anything else ──▶ LegacyServer: this process is the plain one
  *
  * @module
  */
-import { type Backoff, nextWaitMs } from "../../src/backoff.ts";
-import type { Clock } from "../../src/clock.ts";
-import { GatewayError, toGatewayError } from "../../src/errors.ts";
-import { type Fields, type Log, printable } from "../../src/log.ts";
-import { describeExit, type ServerProcess } from "./process.ts";
-import { Run } from "./run.ts";
-import type { ListedTool } from "./tool-list.ts";
-
-/** Milliseconds between the end of stdin and force. */
-const STOP_GRACE_MS = 2_000;
-
-/** Waits after starts that failed; within them the last failure is the answer. */
-const RESTART_BACKOFF: Backoff = { firstMs: 1_000, maxMs: 60_000 };
+import { setImmediate } from "node:timers/promises";
+import { toGatewayError } from "../../src/errors.ts";
+import { printable } from "../../src/log.ts";
+import { KNOWN_MODERN_TIMEOUT_MS, probe } from "./discover.ts";
+import { briefMemory, type Era, type EraMemory } from "./era.ts";
+import type { EraContext, EraServer } from "./era-server.ts";
+import type {
+  Exchange,
+  ExchangeListener,
+  ExchangeServer,
+  ResourceListener,
+  Withdraw,
+} from "./exchange.ts";
+import { initialize } from "./handshake.ts";
+import type { Instance, Opened } from "./instance.ts";
+import { EVERYTHING } from "./client-capabilities.ts";
+import { Launcher, type LauncherContext } from "./launcher.ts";
+import { LegacyServer } from "./legacy-server.ts";
+import type { ServerLists } from "./listed.ts";
+import type { ListKind } from "./lists.ts";
+import { ModernServer } from "./modern-server.ts";
+import { Ongoing } from "./ongoing.ts";
+import { ownMeta } from "./params.ts";
+import type { Peer } from "./peer.ts";
+import { NOTHING_DECLARED } from "./server-capabilities.ts";
+import { ResourceWatch } from "./resource-watch.ts";
+import { isSame } from "./union.ts";
 
 /** What a server needs of the runner. */
-export interface ServerContext {
-  readonly name: string;
-  /** Starts the process in its container. */
-  readonly launch: () => Promise<ServerProcess>;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Called when the tools or the state have changed. */
-  readonly changed: () => void;
+export interface ServerContext extends Omit<LauncherContext, "failed"> {
+  /**
+   * Called when its lists or its state have changed, with the kinds of which the server itself said
+   * that they have: who listens hears of those even if they are the same.
+   */
+  readonly changed: (lists: readonly ListKind[]) => void;
+  /** What is known of its era from earlier runs of the program; nothing unless given. */
+  readonly eraMemory?: EraMemory;
+  /** Milliseconds that it has to say that it is modern, in place of `PROBE_TIMEOUT_MS`. */
+  readonly probeTimeoutMs?: number;
 }
 
 /** One MCP server of the config. */
-export class Server {
+export class Server implements ExchangeServer {
   readonly name: string;
   readonly #context: ServerContext;
-  #tools: readonly ListedTool[] | undefined;
-  /** The start under way, or the one that made it ready. */
-  #starting: Promise<Run> | undefined;
-  /** Present while there is a process. */
-  #run: Run | undefined;
-  #resting: Promise<void> | undefined;
-  #failures = 0;
-  #failed: { readonly error: GatewayError; readonly until: number } | undefined;
-  #stopped = false;
+  readonly #memory: EraMemory;
+  readonly #launcher: Launcher;
+  readonly #watch = new ResourceWatch();
+  readonly #eraContext: EraContext;
+  #lists: ServerLists | undefined;
+  #met: EraServer | undefined;
+  #meeting: Promise<EraServer> | undefined;
+  /** Whether the era that is remembered may be wrong. */
+  #doubted = false;
 
   constructor(context: ServerContext) {
     this.name = context.name;
     this.#context = context;
+    this.#memory = context.eraMemory ?? briefMemory();
+    this.#launcher = new Launcher({ ...context, failed: () => context.changed([]) });
+    this.#eraContext = {
+      name: context.name,
+      clock: context.clock,
+      log: context.log,
+      launcher: this.#launcher,
+      watch: this.#watch,
+      listed: (lists, told) => this.#listed(lists, told),
+      doubted: () => this.#doubted = true,
+      refused: (ongoing, instance, error) => void this.#again(ongoing, instance, error),
+    };
   }
 
-  /** Its tools as last listed, also while it is cold; undefined until it was ready once. */
-  get tools(): readonly ListedTool[] | undefined {
-    return this.#tools;
+  get lists(): ServerLists | undefined {
+    return this.#lists;
   }
 
-  /** Id of the container that runs now. */
+  /** Id of the container that has run for the longest time; undefined while it is cold. */
   get containerId(): string | undefined {
-    return this.#run?.process.id;
+    return this.#launcher.containerId;
   }
 
-  /**
-   * The server's run, started if need be.
-   *
-   * @throws {GatewayError} `server_failed`, `image_missing` or `engine_unavailable` with the cause.
-   */
-  running(): Promise<Run> {
-    if (this.#stopped) return Promise.reject(this.#stopping());
-    if (this.#resting !== undefined) return this.#resting.then(() => this.running());
-    if (this.#failed !== undefined && this.#context.clock.now() < this.#failed.until) {
-      return Promise.reject(this.#failed.error);
-    }
-    this.#starting ??= this.#start();
-    return this.#starting;
+  /** The era that it is of; undefined until that was found out. */
+  get era(): Era | undefined {
+    return this.#remembered();
   }
 
-  /** Ends the process and goes cold; the next call starts it again. */
+  /** Processes that run now. */
+  get processes(): number {
+    return this.#launcher.processes;
+  }
+
+  async start(): Promise<void> {
+    if (this.#lists !== undefined) return;
+    const server = this.#known() ?? await this.#meet();
+    await server.start();
+  }
+
+  exchange(exchange: Exchange, listener: ExchangeListener): Withdraw {
+    const ongoing = new Ongoing(exchange, listener);
+    this.#carry(ongoing);
+    return (reason) => ongoing.withdraw(reason);
+  }
+
+  listen(uris: readonly string[], listener: ResourceListener): () => void {
+    const fresh = this.#watch.add(uris, listener);
+    if (fresh.length > 0) void this.#listen(fresh);
+    return () => {
+      const left = this.#watch.remove(uris, listener);
+      if (left.length > 0) this.#met?.unlisten(left);
+    };
+  }
+
+  /** Ends its processes and goes cold; the next exchange starts what it needs. */
   rest(): Promise<void> {
-    this.#resting ??= this.#end().finally(() => this.#resting = undefined);
-    return this.#resting;
+    return this.#launcher.rest();
   }
 
-  /** Ends the process for good; resolves when nothing of it is left, nor of a start under way. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    // Ends a handshake at once: a start that rest() would wait for.
-    await this.#run?.process.stop(STOP_GRACE_MS);
-    await this.rest();
+    await this.#launcher.stop();
+    this.#met?.close();
   }
 
-  async #end(): Promise<void> {
-    await this.#starting?.catch(() => {
-      // A start that failed has left nothing to stop.
-    });
-    const run = this.#run;
-    await run?.process.stop(STOP_GRACE_MS);
-    await run?.ended;
+  #carry(ongoing: Ongoing): void {
+    if (ongoing.over) return;
+    const server = this.#known();
+    if (server !== undefined) server.exchange(ongoing);
+    else void this.#carryLater(ongoing);
   }
 
-  async #start(): Promise<Run> {
-    let run: Run | undefined;
+  async #carryLater(ongoing: Ongoing): Promise<void> {
     try {
-      const process = await this.#context.launch();
-      run = new Run(process, {
-        ...this.#context,
-        listed: (tools) => {
-          this.#tools = tools;
-          this.#context.changed();
-        },
-      });
-      this.#run = run;
-      if (this.#stopped) throw this.#stopping();
-      await run.open();
+      const server = await this.#meet();
+      if (!ongoing.over) server.exchange(ongoing);
     } catch (thrown) {
-      await run?.process.stop(0);
-      this.#run = undefined;
-      this.#starting = undefined;
-      throw this.#noteFailure(thrown, run?.lastWords);
+      ongoing.failed(toGatewayError(thrown));
     }
-    this.#failures = 0;
-    this.#failed = undefined;
-    void this.#watch(run);
-    return run;
   }
 
-  /** Goes cold when a run that was ready ends. */
-  async #watch(run: Run): Promise<void> {
-    const exit = await run.ended;
-    this.#run = undefined;
-    this.#starting = undefined;
-    if (this.#stopped || exit.reason === "closed") return;
+  async #listen(uris: readonly string[]): Promise<void> {
+    try {
+      (this.#known() ?? await this.#meet()).listen(uris);
+    } catch (thrown) {
+      this.#watch.end(toGatewayError(thrown), uris);
+    }
+  }
+
+  /** Nothing was written: a process that takes no input is about to end, if it is not only busy. */
+  async #again(ongoing: Ongoing, instance: Instance, thrown: unknown): Promise<void> {
+    const error = toGatewayError(thrown);
+    const ending = error.code === "server_failed" || error.code === "server_crashed";
+    if (!ending || ongoing.tries > 1) {
+      ongoing.failed(error);
+      return;
+    }
+    await instance.ended;
+    this.#carry(ongoing);
+  }
+
+  /** The server of its era; undefined while that is found out, and when it is to be found out again. */
+  #known(): EraServer | undefined {
+    if (this.#meeting !== undefined) return undefined;
+    const doubtful = this.#met instanceof LegacyServer && this.#remembered() === undefined;
+    if (doubtful && this.#launcher.cold) {
+      this.#met?.close();
+      this.#met = undefined;
+    }
+    if (this.#remembered() === "legacy") this.#met ??= new LegacyServer(this.#eraContext);
+    return this.#met;
+  }
+
+  #remembered(): Era | undefined {
+    return this.#doubted ? undefined : this.#memory.get();
+  }
+
+  #meet(): Promise<EraServer> {
+    this.#meeting ??= this.#begin().finally(() => this.#meeting = undefined);
+    return this.#meeting;
+  }
+
+  async #begin(): Promise<EraServer> {
+    const [instance, era] = await this.#launch();
+    if (this.#remembered() !== era) this.#memory.set(era);
+    this.#doubted = false;
+    if (era === "legacy") {
+      this.#met = new LegacyServer(this.#eraContext, instance);
+      return this.#met;
+    }
+    const met = new ModernServer(this.#eraContext, instance);
+    this.#met = met;
+    void instance.ended.then(() => {
+      if (this.#met === met) this.#met = undefined;
+    });
+    return met;
+  }
+
+  /** Starts a process and finds out of which era it is; it is ready then. */
+  async #launch(): Promise<readonly [Instance, Era]> {
+    let era: Era = "legacy";
+    let late = false;
+    const instance = await this.#launcher.start("calls", async ({ peer }, doing) => {
+      const opened = await this.#open(peer, doing);
+      era = opened.era;
+      late = opened.late;
+      return opened;
+    });
+    if (!late || this.#remembered() === "modern") return [instance, era];
+    // It was slow to say that it is modern, and has been told to be legacy meanwhile.
+    this.#memory.set("modern");
+    this.#doubted = false;
+    await instance.stop();
+    return await this.#launch();
+  }
+
+  async #open(
+    peer: Peer,
+    doing: (method: string) => void,
+  ): Promise<Opened & { readonly era: Era; readonly late: boolean }> {
+    // Now that there is a process, its image is known, and with it perhaps its era.
+    const remembered = this.#remembered();
+    if (remembered === "legacy") {
+      doing("initialize");
+      return { era: "legacy", capabilities: await initialize(peer), late: false };
+    }
+    doing("server/discover");
+    const { clock, probeTimeoutMs } = this.#context;
+    const waitMs = remembered === "modern" ? KNOWN_MODERN_TIMEOUT_MS : probeTimeoutMs;
+    const probing = probe(peer, clock, waitMs);
+    const found = await probing.inTime;
+    if (found.era === "modern") {
+      const { capabilities } = found;
+      return { era: "modern", capabilities, listMeta: ownMeta(EVERYTHING), late: false };
+    }
+    doing("initialize");
+    const [initialized] = await Promise.allSettled([initialize(peer)]);
+    // An answer to the probe that came first is still on its way through promises.
+    const late = await Promise.race([probing.late.then(() => true), setImmediate(false)]);
+    if (initialized.status === "rejected" && !late) throw initialized.reason;
+    const capabilities = initialized.status === "fulfilled" ? initialized.value : NOTHING_DECLARED;
+    return { era: "legacy", capabilities, late };
+  }
+
+  #listed(lists: ServerLists, told: readonly ListKind[]): void {
+    const same = this.#lists !== undefined && isSame(lists, this.#lists);
+    if (!same) {
+      this.#tellBroken(lists);
+      this.#lists = lists;
+    }
+    if (!same || told.length > 0) this.#context.changed(told);
+  }
+
+  #tellBroken({ broken }: ServerLists): void {
+    const known = new Set(this.#lists?.broken.map((entry) => JSON.stringify(entry)));
+    const fresh = broken.filter((entry) => !known.has(JSON.stringify(entry)));
+    if (fresh.length === 0) return;
+    const [{ list, key, why } = { list: "", key: "", why: "" }] = fresh;
     this.#context.log(
       "warn",
-      `Server "${this.name}" ended: ${describeExit(exit)}; the next call starts it again`,
-      run.lastWords,
-    );
-  }
-
-  #noteFailure(thrown: unknown, lastWords: Fields = {}): GatewayError {
-    const error = toGatewayError(thrown);
-    if (this.#stopped) return error;
-    this.#failures++;
-    const wait = nextWaitMs(RESTART_BACKOFF, this.#failures);
-    this.#failed = { error, until: this.#context.clock.now() + wait };
-    this.#context.changed();
-    const named = error.message.includes(`"${this.name}"`);
-    const what = named ? "" : `Cannot start server "${this.name}": `;
-    this.#context.log("error", printable(what + error.message), {
-      ...lastWords,
-      ...(error.code === "internal" && { cause: printable(String(error.cause)) }),
-    });
-    return error;
-  }
-
-  #stopping(): GatewayError {
-    return new GatewayError(
-      "server_failed",
-      `Cannot start server "${this.name}": it is being stopped`,
+      `Server "${this.name}" lists ${fresh.length} entries that cannot be used: left out`,
+      { first: printable(`${list} ${JSON.stringify(key)} ${why}`) },
     );
   }
 }

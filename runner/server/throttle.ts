@@ -3,6 +3,8 @@ import type { Clock } from "../../src/clock.ts";
 /** What a throttle does. */
 export interface ThrottleOptions {
   readonly clock: Clock;
+  /** Milliseconds from the first time that it is asked for to the begin of the run. */
+  readonly delayMs: number;
   /** Milliseconds from the end of one run to the begin of the next. */
   readonly pauseMs: number;
   /** Never rejects. */
@@ -10,14 +12,15 @@ export interface ThrottleOptions {
 }
 
 /**
- * Runs work when it is asked for: at once, but one run at a time with a pause after each. However
- * often it is asked for meanwhile, one more run follows.
+ * Runs work soon after it is asked for, one run at a time with a pause after each. However often it
+ * is asked for before a run, that run serves all; if it is asked for meanwhile, one more follows.
  */
 export class Throttle {
   readonly #options: ThrottleOptions;
   #busy = false;
   #again = false;
-  #cancelPause: () => void = () => {};
+  #stopped = false;
+  #cancelWait: () => void = () => {};
 
   constructor(options: ThrottleOptions) {
     this.#options = options;
@@ -25,24 +28,30 @@ export class Throttle {
 
   /** Asks for a run that begins after now. */
   ask(): void {
-    if (this.#busy) this.#again = true;
-    else void this.#run();
+    if (this.#stopped) return;
+    if (this.#busy) {
+      this.#again = true;
+      return;
+    }
+    this.#busy = true;
+    this.#cancelWait = this.#options.clock.after(this.#options.delayMs, () => void this.#run());
   }
 
-  /** Ends the pause; nothing runs any more unless it is asked for. */
+  /** Ends the waits; nothing runs any more. */
   stop(): void {
-    this.#again = false;
-    this.#cancelPause();
+    this.#stopped = true;
+    this.#cancelWait();
   }
 
   async #run(): Promise<void> {
-    this.#busy = true;
     const { clock, pauseMs, work } = this.#options;
+    this.#again = false;
     await work();
-    this.#cancelPause = clock.after(pauseMs, () => {
+    if (this.#stopped) return;
+    this.#cancelWait = clock.after(pauseMs, () => {
       this.#busy = false;
       if (!this.#again) return;
-      this.#again = false;
+      this.#busy = true;
       void this.#run();
     });
   }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GatewayError } from "../../src/errors.ts";
-import { START_DEADLINE_MS } from "../../runner/server/run.ts";
+import { PROBE_TIMEOUT_MS } from "../../runner/server/discover.ts";
+import { START_DEADLINE_MS } from "../../runner/server/instance.ts";
 import { type Behaviour, silent, wellBehaved } from "../support/pipe.ts";
 import { openServer } from "../support/server.ts";
 import { settled } from "../support/settled.ts";
@@ -9,7 +10,7 @@ import { settled } from "../support/settled.ts";
 /** A server whose starts fail until `repair` is called. */
 function failing(behave: Behaviour) {
   let current = behave;
-  const bench = openServer({ behave: () => current });
+  const bench = openServer({ behave: () => current, remembered: "nothing" });
   return { ...bench, repair: () => void (current = wellBehaved()) };
 }
 
@@ -35,7 +36,7 @@ const causes: Array<[why: string, behave: Behaviour, message: RegExp]> = [
     /: the connection to the Docker engine broke$/,
   ],
   [
-    "refuses initialize",
+    "refuses initialize and everything else",
     ({ id }, pipe) => pipe.say({ id, error: { code: -32602, message: "need a key" } }),
     /^Cannot use server "probe": it answered initialize with .*need a key/,
   ],
@@ -64,7 +65,7 @@ const causes: Array<[why: string, behave: Behaviour, message: RegExp]> = [
 for (const [why, behave, message] of causes) {
   test(`a server that ${why} answers all who wait with the cause, and is gone`, async () => {
     const { server, pipes, log, clock, repair } = failing(behave);
-    const waiting = [server.running(), server.running()];
+    const waiting = [server.start(), server.start()];
     for (const each of waiting) {
       await assert.rejects(each, { code: "server_failed", executed: "no", message });
     }
@@ -75,7 +76,8 @@ for (const [why, behave, message] of causes) {
     assert.match(log[0]?.message ?? "", message);
     repair();
     clock.advance(60_000);
-    await server.running();
+    await server.start();
+    assert.equal(server.lists?.tools.length, 1);
   });
 }
 
@@ -84,7 +86,7 @@ test("the last lines of stderr are for the operator, not for the caller", async 
     for (let n = 1; n <= 50; n++) pipe.complain(`line ${n} \u001b[2J`);
     pipe.end({ code: 1 });
   });
-  await assert.rejects(server.running(), (error: Error) => !/line/.test(error.message));
+  await assert.rejects(server.start(), (error: Error) => !/line/.test(error.message));
   const stderr = String(log[0]?.fields["stderr"]).split("\n");
   assert.equal(stderr.length, 20);
   assert.equal(stderr.at(-1), "line 50 \\x1b[2J");
@@ -95,7 +97,7 @@ test("a server that prints no messages is told so to the operator", async () => 
     pipe.say("Usage: server --stdio");
     pipe.end({ code: 2 });
   });
-  await assert.rejects(server.running());
+  await assert.rejects(server.start());
   assert.equal(log[0]?.fields["garbageLines"], 1);
 });
 
@@ -118,9 +120,10 @@ const launchFailures: Array<[why: string, thrown: unknown, code: string, message
 for (const [why, thrown, code, message] of launchFailures) {
   test(`${why} reaches those who wait, and the operator with the server's name`, async () => {
     const { server, log, pipes } = openServer({
+      remembered: "nothing",
       launched: () => Promise.reject(thrown instanceof Error ? thrown : new Error()),
     });
-    await assert.rejects(server.running(), { code, message });
+    await assert.rejects(server.start(), { code, message });
     assert.equal(pipes.length, 0);
     assert.equal(log.length, 1);
     assert.equal(log[0]?.level, "error");
@@ -134,9 +137,10 @@ test("a process that takes no input is told by its end, not by the write that fa
   const broken = new GatewayError("server_failed", "Cannot write: it has ended");
   const { server, pipes } = openServer({
     behave: () => silent,
+    remembered: "nothing",
     prepare: (pipe) => pipe.broken = broken,
   });
-  const outcome = assert.rejects(server.running(), { message: /: it exited with code 127$/ });
+  const outcome = assert.rejects(server.start(), { message: /: it exited with code 127$/ });
   await settled();
   pipes[0]?.end({ code: 127 });
   await outcome;
@@ -151,7 +155,7 @@ const slow: Array<[what: string, behave: Behaviour, message: RegExp]> = [
   [
     "tools/list",
     wellBehaved([], { "tools/list": silent }),
-    /it did not answer tools\/list within 30 s/,
+    /it did not give its lists within 30 s/,
   ],
   [
     "the last of many pages",
@@ -163,17 +167,19 @@ const slow: Array<[what: string, behave: Behaviour, message: RegExp]> = [
           result: { tools: [], nextCursor: String(Number(params?.["cursor"] ?? 0) + 1) },
         }),
     }),
-    /it did not answer tools\/list within 30 s/,
+    /it did not give its lists within 30 s/,
   ],
 ];
 
 for (const [what, behave, message] of slow) {
   test(`a server that never answers ${what} is given up after 30 s and stopped`, async () => {
     const { server, clock, pipes } = failing(behave);
-    const starting = server.running();
+    const starting = server.start();
     const outcome = assert.rejects(starting, { code: "server_failed", message });
     await settled();
-    clock.advance(START_DEADLINE_MS - 1);
+    clock.advance(PROBE_TIMEOUT_MS);
+    await settled();
+    clock.advance(START_DEADLINE_MS - PROBE_TIMEOUT_MS - 1);
     await settled();
     assert.equal(pipes[0]?.ended, false);
     clock.advance(1);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { heard } from "../support/peer.ts";
+import { begin } from "../support/exchange.ts";
 import { tool, wellBehaved } from "../support/pipe.ts";
 import { openServer } from "../support/server.ts";
 import { settled } from "../support/settled.ts";
@@ -9,35 +9,33 @@ test("a server is cold until somebody needs it", async () => {
   const { server, pipes } = openServer();
   await settled();
   assert.equal(pipes.length, 0);
-  assert.equal(server.tools, undefined);
+  assert.equal(server.lists, undefined);
   assert.equal(server.containerId, undefined);
 });
 
 test("many who need it wait for the same start", async () => {
   const { server, pipes, changes } = openServer();
-  const running = await Promise.all([server.running(), server.running(), server.running()]);
-  assert.equal(pipes.length, 1);
-  assert.equal(new Set(running).size, 1);
-  assert.equal(await server.running(), running[0]);
-  assert.equal(pipes.length, 1);
+  await Promise.all([server.start(), server.start(), server.start()]);
+  const begun = [begin(server), begin(server)];
+  await settled();
+  assert.deepEqual(pipes.map((pipe) => pipe.received("initialize").length), [1, 1]);
+  assert.deepEqual(begun.map(({ events }) => events.length), [2, 2]);
   assert.equal(changes(), 1);
-  assert.deepEqual(pipes[0]?.received("initialize").length, 1);
 });
 
 test("a server that has started has a container, its tools, and answers", async () => {
   const { server, pipes } = openServer({ behave: () => wellBehaved(["a", "b"]) });
-  const { peer } = await server.running();
-  assert.deepEqual(server.tools?.map(({ name }) => name), ["a", "b"]);
+  await server.start();
+  assert.deepEqual(server.lists?.tools.map(({ key }) => key), ["a", "b"]);
   assert.equal(server.containerId, pipes[0]?.id);
-  const { listener, events } = heard();
-  peer.send("tools/call", () => '{"name":"a"}', listener);
+  const { events } = begin(server, { params: '{"name":"a"}' });
   await settled();
-  assert.deepEqual(events, ['result {"content":[{"type":"text","text":"a"}]}']);
+  assert.deepEqual(events, ["accepted", 'result {"content":[{"type":"text","text":"a"}]}']);
 });
 
 test("the order of the handshake is initialize, initialized, tools/list", async () => {
   const { server, pipes } = openServer();
-  await server.running();
+  await server.start();
   assert.deepEqual(pipes[0]?.received().map(({ method }) => method), [
     "initialize",
     "notifications/initialized",
@@ -53,8 +51,8 @@ test("a server without tools is ready, and is not asked for any", async () => {
           pipe.say({ id, result: { protocolVersion: "2025-06-18", capabilities: {} } }),
       }),
   });
-  await server.running();
-  assert.deepEqual(server.tools, []);
+  await server.start();
+  assert.deepEqual(server.lists?.tools, []);
   assert.deepEqual(pipes[0]?.received("tools/list"), []);
 });
 
@@ -66,9 +64,14 @@ test("tools that are left out are told to the operator", async () => {
           pipe.say({ id, result: { tools: [{ name: "x" }, tool("y"), tool("y")] } }),
       }),
   });
-  await server.running();
-  assert.deepEqual(server.tools?.map(({ name }) => name), ["y"]);
-  assert.match(log[0]?.message ?? "", /^Server "probe" lists 2 tools .*left out$/);
+  await server.start();
+  assert.deepEqual(server.lists?.tools.map(({ key }) => key), ["y"]);
+  assert.match(log[0]?.message ?? "", /^Server "probe" lists 2 entries .*left out$/);
+  assert.equal(log[0]?.fields["first"], 'tools "x" has no inputSchema');
+  assert.deepEqual(server.lists?.broken.map(({ why }) => why), [
+    "has no inputSchema",
+    "is listed twice",
+  ]);
 });
 
 test("what a server prints beside messages does not disturb its start", async () => {
@@ -85,7 +88,6 @@ test("what a server prints beside messages does not disturb its start", async ()
         },
       }),
   });
-  const { peer } = await server.running();
-  assert.equal(peer.garbageLines, 2);
-  assert.deepEqual(server.tools?.map(({ name }) => name), ["echo"]);
+  await server.start();
+  assert.deepEqual(server.lists?.tools.map(({ key }) => key), ["echo"]);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { heard } from "../support/peer.ts";
+import { GatewayError } from "../../src/errors.ts";
+import { begin } from "../support/exchange.ts";
 import { type Behaviour, silent, wellBehaved } from "../support/pipe.ts";
 import { type Bench, openServer } from "../support/server.ts";
 import { settled } from "../support/settled.ts";
@@ -16,10 +17,11 @@ async function startedUpTo(stage: Stage): Promise<Bench & { readonly goOn: () =>
   };
   const bench = openServer({
     behave: () => gates[stage],
+    remembered: "nothing",
     ...(stage === "launch" &&
       { launched: () => new Promise<void>((resolve) => launch = resolve) }),
   });
-  void bench.server.running().catch(() => {});
+  void bench.server.start().catch(() => {});
   await settled();
   const goOn = async (): Promise<void> => {
     launch();
@@ -43,13 +45,13 @@ const ways: Array<[what: string, run: (bench: Bench) => Promise<unknown>]> = [
   ["rest() and stop()", ({ server }) => Promise.all([server.rest(), server.stop()])],
   ["stop() and rest()", ({ server }) => Promise.all([server.stop(), server.rest()])],
   ["a call, rest() and stop()", ({ server }) => {
-    const call = server.running().catch(() => {});
-    return Promise.all([call, server.rest(), server.stop()]);
+    begin(server);
+    return Promise.all([server.rest(), server.stop()]);
   }],
   ["rest(), a call and stop()", ({ server }) => {
     const rest = server.rest();
-    const call = server.running().catch(() => {});
-    return Promise.all([rest, call, server.stop()]);
+    begin(server);
+    return Promise.all([rest, server.stop()]);
   }],
 ];
 
@@ -57,17 +59,20 @@ for (const stage of stages) {
   for (const [what, run] of ways) {
     test(`${what} at the stage "${stage}" leaves no process running, now or later`, async () => {
       const bench = await startedUpTo(stage);
+      // A server that is ready has had a second one for its lists.
+      const started = stage === "ready" ? 2 : 1;
       let over = false;
       const ending = run(bench).then(() => over = true);
       await settled();
       if (!over) await bench.goOn();
       await ending;
-      assert.equal(bench.pipes.length, 1);
+      assert.equal(bench.pipes.length, started);
       assert.equal(bench.pipes.every(({ ended }) => ended), true);
       assert.equal(bench.server.containerId, undefined);
-      await assert.rejects(bench.server.running(), { message: /it is being stopped/ });
+      const late = begin(bench.server);
       await bench.goOn();
-      assert.equal(bench.pipes.length, 1);
+      assert.deepEqual(late.events, ["failed server_failed no"]);
+      assert.equal(bench.pipes.length, started);
       assert.equal(bench.clock.pending, 0);
     });
   }
@@ -106,7 +111,7 @@ test("stop() lets a ready server end by itself first", async () => {
 
 test("those who wait for a start that stop() ends are told so", async () => {
   const bench = await startedUpTo("initialize");
-  const waiting = bench.server.running();
+  const waiting = bench.server.start();
   const told = assert.rejects(waiting, { code: "server_failed", message: /stopped$/ });
   await bench.server.stop();
   await told;
@@ -115,7 +120,7 @@ test("those who wait for a start that stop() ends are told so", async () => {
 test("stop() of a server that was never needed starts nothing", async () => {
   const bench = openServer();
   await bench.server.stop();
-  await assert.rejects(bench.server.running());
+  await assert.rejects(bench.server.start());
   assert.equal(bench.pipes.length, 0);
 });
 
@@ -132,13 +137,15 @@ test("stop() waits until the process is gone", async () => {
   await stopping;
 });
 
-test("after rest() the server is cold, and the next call starts it", async () => {
+test("after rest() the server is cold, and the next call starts what it needs", async () => {
   const bench = await startedUpTo("ready");
   await bench.server.rest();
   assert.equal(bench.server.containerId, undefined);
   assert.deepEqual(bench.log, []);
-  await bench.server.running();
-  assert.equal(bench.pipes.length, 2);
+  const { events } = begin(bench.server);
+  await settled();
+  assert.equal(bench.pipes.length, 3);
+  assert.equal(events.length, 2);
 });
 
 test("a call while the server goes to rest waits for it and starts it again", async () => {
@@ -147,22 +154,20 @@ test("a call while the server goes to rest waits for it and starts it again", as
   assert.ok(pipe);
   pipe.stubborn = true;
   const resting = bench.server.rest();
-  const called = bench.server.running();
+  pipe.broken = new GatewayError("server_failed", "Cannot write: it has been told to end");
+  const { events } = begin(bench.server);
   await settled();
-  assert.equal(bench.pipes.length, 1);
+  assert.deepEqual([bench.pipes.length, events], [2, []]);
   pipe.end({ reason: "closed" });
   await resting;
-  const { peer } = await called;
-  const { listener, events } = heard();
-  peer.send("tools/call", () => '{"name":"echo"}', listener);
   await settled();
-  assert.equal(bench.pipes.length, 2);
-  assert.equal(events.length, 1);
+  assert.equal(bench.pipes.length, 3);
+  assert.equal(events.length, 2);
 });
 
 test("rest() of a cold server does nothing", async () => {
   const bench = openServer();
   await bench.server.rest();
   assert.equal(bench.pipes.length, 0);
-  await bench.server.running();
+  await bench.server.start();
 });

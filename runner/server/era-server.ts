@@ -1,0 +1,31 @@
+import type { Instance, InstanceContext } from "./instance.ts";
+import type { Launcher } from "./launcher.ts";
+import type { ServerLists } from "./listed.ts";
+import type { ListKind } from "./lists.ts";
+import type { Ongoing } from "./ongoing.ts";
+import type { ResourceWatch } from "./resource-watch.ts";
+
+/** What the processes of a server need of it, of whatever era they are. */
+export interface EraContext extends InstanceContext {
+  readonly launcher: Launcher;
+  readonly watch: ResourceWatch;
+  /** Called with what the server lists now, and which kinds it said have changed. */
+  readonly listed: (lists: ServerLists, told: readonly ListKind[]) => void;
+  /** A process would not be initialized: it may be of another era than is remembered. */
+  readonly doubted: () => void;
+  /** Nothing of the exchange was written to `instance`, because of `error`. */
+  readonly refused: (ongoing: Ongoing, instance: Instance, error: unknown) => void;
+}
+
+/** A server whose era is known. */
+export interface EraServer {
+  start(): Promise<void>;
+  /** Carries out an exchange that is not over; never throws. */
+  exchange(ongoing: Ongoing): void;
+  /** Somebody listens to these URIs now. */
+  listen(uris: readonly string[]): void;
+  /** Nobody listens to these URIs any more. */
+  unlisten(uris: readonly string[]): void;
+  /** Its processes are gone for good: it waits for nothing any more. */
+  close(): void;
+}
