@@ -1,0 +1,88 @@
+/**
+ * A remote MCP server behind the same lines as one in a container. Made by launch.ts.
+ *
+ *     line ── names a revision in _meta ──▶ modern.ts ──┐
+ *        └── else ──▶ session.ts (sse.ts) ──────────────┴──▶ traffic.ts ──▶ onLine
+ *
+ * @module
+ */
+import { GatewayError } from "../../src/errors.ts";
+import type { Clock } from "../../src/clock.ts";
+import type { Log } from "../../src/log.ts";
+import type { ProcessExit, ServerProcess } from "../server/process.ts";
+import { HeldBytes } from "./held-bytes.ts";
+import type { HttpClient } from "./http-client.ts";
+import { readOutgoing } from "./line.ts";
+import { Modern } from "./modern.ts";
+import { Session } from "./session.ts";
+import { Traffic } from "./traffic.ts";
+
+/** One upstream; see the module. */
+export class Upstream implements ServerProcess {
+  readonly id: string;
+  readonly exited: Promise<ProcessExit>;
+  readonly #http: HttpClient;
+  readonly #clock: Clock;
+  readonly #traffic = new Traffic();
+  readonly #modern: Modern;
+  readonly #session: Session;
+  readonly #life = new AbortController();
+  #reason: ProcessExit["reason"] | undefined;
+  #exit: (exit: ProcessExit) => void = () => {};
+
+  constructor(http: HttpClient, { clock, log }: { readonly clock: Clock; readonly log: Log }) {
+    this.id = http.url.origin;
+    this.#http = http;
+    this.#clock = clock;
+    const context = {
+      http,
+      clock,
+      log,
+      held: new HeldBytes(),
+      traffic: this.#traffic,
+      signal: this.#life.signal,
+      ended: () => void this.#end("exit"),
+    };
+    this.#modern = new Modern(context);
+    this.#session = new Session(context);
+    this.exited = new Promise((resolve) => this.#exit = resolve);
+  }
+
+  write(text: string): void {
+    if (this.#reason !== undefined) {
+      throw new GatewayError("server_failed", "Cannot write to the server: its session has ended");
+    }
+    const line = readOutgoing(text);
+    if (line.method === "notifications/cancelled" && this.#modern.cancel(line)) return;
+    if (line.version === undefined) this.#session.send(line);
+    else this.#modern.send(line);
+  }
+
+  onLine(listener: (line: string) => void): void {
+    this.#traffic.lines.listen(listener);
+  }
+
+  onGarbage(listener: (bytes: number) => void): void {
+    this.#traffic.garbage.listen(listener);
+  }
+
+  onStderr(listener: (line: string) => void): void {
+    this.#traffic.stderr.listen(listener);
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    await this.#end("closed", graceMs);
+    await this.exited;
+  }
+
+  /** Ends everything that is under way, tells the upstream if it was us who ended it, and exits. */
+  async #end(reason: ProcessExit["reason"], graceMs = 0): Promise<void> {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    this.#life.abort();
+    this.#traffic.close();
+    if (reason === "closed") await this.#session.close(graceMs, this.#clock);
+    await this.#http.close();
+    this.#exit({ code: null, oomKilled: false, reason });
+  }
+}

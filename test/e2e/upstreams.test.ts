@@ -1,0 +1,132 @@
+/**
+ * Remote servers of every kind behind the runner's own server, as the gateway uses it.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import type { Exchange, ExchangeCaller } from "../../runner/server/exchange.ts";
+import { readParams } from "../../runner/server/params.ts";
+import { Server } from "../../runner/server/server.ts";
+import { launchUpstream } from "../../runner/upstream/launch.ts";
+import { systemClock } from "../../src/clock.ts";
+import { MODERN_REVISION } from "../../src/mcp/revisions.ts";
+import { eventStreamSite, modernSite, sessionSite } from "../support/sdk-upstream.ts";
+import { MODERN_META, serveHttp } from "../support/upstream.ts";
+
+/** A server of the runner whose processes are connections to `url`. */
+function serverAt(t: TestContext, url: string): Server {
+  const clock = systemClock;
+  const log = (): void => {};
+  const headers = { authorization: "Bearer s3cr3t-t0ken" };
+  const server = new Server({
+    name: "remote",
+    clock,
+    log,
+    changed: () => {},
+    launch: () => launchUpstream({ url, headers, clock, log }),
+  });
+  t.after(() => server.stop());
+  return server;
+}
+
+/** How a call ended, and what was heard before. */
+interface Ended {
+  /** Methods of the notifications. */
+  readonly notes: readonly string[];
+  /** What its result says, or its error. */
+  readonly text: string;
+  /** The keys of what the server asks for. */
+  readonly asks: readonly string[];
+  readonly state: string | undefined;
+}
+
+/** What a client declares, and answers. */
+interface Client extends Pick<Exchange, "input"> {
+  readonly capabilities?: ExchangeCaller["capabilities"];
+}
+
+/** Calls a tool for a modern client that wants to hear of the progress. */
+function call(
+  server: Server,
+  [name, args]: readonly [name: string, args: object],
+  { capabilities = {}, ...input }: Client = {},
+): Promise<Ended> {
+  const notes: string[] = [];
+  const params = { name, arguments: args, _meta: { ...MODERN_META, progressToken: "p" } };
+  return new Promise((resolve) => {
+    const end = (text: string): void => resolve({ notes, text, asks: [], state: undefined });
+    server.exchange({
+      method: "tools/call",
+      params: readParams(JSON.stringify(params)),
+      caller: { client: "c", protocolVersion: MODERN_REVISION, capabilities },
+      ...input,
+    }, {
+      accepted: () => {},
+      note: (note) => void notes.push((JSON.parse(note) as { method: string }).method),
+      result: (result) =>
+        end((JSON.parse(result) as { content: { text: string }[] }).content[0]?.text ?? ""),
+      inputRequired: (result, state) => {
+        const { inputRequests } = JSON.parse(result) as { inputRequests: object };
+        resolve({ notes, text: "", asks: Object.keys(inputRequests), state });
+      },
+      error: (error) => end(`error: ${error}`),
+      failed: ({ message }) => end(`failed: ${message}`),
+    });
+  });
+}
+
+for (
+  const [name, start] of [
+    ["MCP 2026-07-28", modernSite],
+    ["MCP 2025-11-25 with sessions", sessionSite],
+    ["MCP 2024-11-05, HTTP+SSE", eventStreamSite],
+  ] as const
+) {
+  test(`a remote server of ${name} lists its tools and is called like one in a container`, async (t) => {
+    const server = serverAt(t, (await start(t)).url);
+    await server.start();
+    assert.deepEqual(server.lists?.tools.map(({ key }) => key), ["echo", "ask", "region"]);
+    const { notes, text } = await call(server, ["echo", { a: "ü" }]);
+    assert.deepEqual(notes, ["notifications/progress"]);
+    assert.equal(text, '{"a":"ü"}');
+    const region = await call(server, ["region", { region: "Zürich" }]);
+    assert.equal(region.text, '{"region":"Zürich"}');
+  });
+}
+
+for (
+  const [name, start] of [
+    ["Streamable HTTP", sessionSite],
+    ["HTTP+SSE", eventStreamSite],
+  ] as const
+) {
+  test(`what a legacy server asks over ${name} is answered by a modern client`, async (t) => {
+    const server = serverAt(t, (await start(t)).url);
+    const capabilities = { elicitation: { form: {} } };
+    const { asks: [key = ""], state } = await call(server, ["ask", {}], { capabilities });
+    const responses = new Map([[key, '{"action":"decline"}']]);
+    const input = { state, responses, errors: new Map<string, string>() };
+    const { text } = await call(server, ["ask", {}], { capabilities, input });
+    assert.equal(text, "decline");
+  });
+}
+
+test("a remote session that was forgotten is opened anew by the next call", async (t) => {
+  const site = await sessionSite(t);
+  const server = serverAt(t, site.url);
+  await server.start();
+  site.forget();
+  const lost = await call(server, ["echo", {}]);
+  assert.match(lost.text, /^error: .*its session has ended: try again/);
+  assert.equal((await call(server, ["echo", { again: true }])).text, '{"again":true}');
+});
+
+test("a remote server that refuses the credentials says so, without them", async (t) => {
+  const site = await serveHttp(t, (_got, response) => void response.writeHead(401).end());
+  await assert.rejects(serverAt(t, site.url).start(), (error: Error) => {
+    assert.match(error.message, /refuses the credentials \(HTTP 401\)/);
+    assert.doesNotMatch(error.message, /s3cr3t/);
+    return true;
+  });
+});
