@@ -1,33 +1,40 @@
 /**
- * The runner: the servers of one config on one engine, behind a gateway. Commands make one and put a
- * tunnel, or nothing, in front of it.
+ * The runner: the servers of one config, behind a gateway. Commands make one and put a tunnel, or
+ * nothing, in front of it.
  *
  * @module
  */
+import { join } from "node:path";
 import type { Clock } from "../src/clock.ts";
 import type { Log } from "../src/log.ts";
-import { VERSION } from "../src/version.ts";
 import type { Config, ServerConfig } from "./config/config.ts";
-import { startContainer } from "./docker/container.ts";
 import { connectEngine, type Engine } from "./docker/engine.ts";
-import { OWNER_LABEL, SERVER_LABEL, VERSION_LABEL } from "./docker/label.ts";
 import { reap } from "./docker/reaper.ts";
+import { ChangeNotice } from "./gateway/change-notice.ts";
 import { Gateway } from "./gateway/gateway.ts";
-import { ensureImage } from "./image/image.ts";
-import { claimOwner, forgetDeadOwners, isAlive } from "./local/owner.ts";
-import type { ServerProcess } from "./server/process.ts";
+import { launcherOf } from "./launch.ts";
+import { EraMemories } from "./local/era-memory.ts";
+import { claimOwner, forgetDeadOwners, isAlive, livesHere } from "./local/owner.ts";
+import type { ListKind } from "./server/lists.ts";
 import { Server } from "./server/server.ts";
+import { fileStore } from "./task/store.ts";
+import { Tasks } from "./task/tasks.ts";
+
+/** Stands for the id of a runner that no worker knows. */
+const LOCAL = "local";
 
 /** What a runner is made from. */
 export interface RunnerOptions {
   readonly config: Config;
   /** The state directory of this machine. */
   readonly home: string;
+  /** Id under which workers know it; undefined for one that serves a single command, and keeps no tasks. */
+  readonly id?: string;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly log: Log;
-  /** Called when what the gateway offers has changed. */
-  readonly changed: () => void;
+  /** Called when what the gateway offers has changed, with the lists that a server said have. */
+  readonly changed: (lists: readonly ListKind[]) => void;
 }
 
 /** A server of a runner, for commands that look at one. */
@@ -40,42 +47,73 @@ export interface OwnedServer {
 
 /** A runner whose servers can be started. */
 export interface Runner {
-  readonly engine: Engine;
   readonly gateway: Gateway;
   readonly servers: ReadonlyMap<string, OwnedServer>;
+  /** Calls `changed` now if it has not been called for the latest change; a burst makes it wait. */
+  announce(): void;
   /** Stops every server and removes what it had in the engine. */
   stop(): Promise<void>;
 }
 
 /**
- * Finds the engine, clears what dead runners left there, and puts the servers together; none is
- * started yet.
+ * Finds the engine if a server needs it, clears what dead runners left there, and puts the servers
+ * together; none is started yet.
  *
- * @throws {GatewayError} `engine_unavailable`.
+ * @throws {GatewayError} `engine_unavailable`; `store_unavailable` when tasks cannot be kept.
  */
 export async function createRunner(options: RunnerOptions): Promise<Runner> {
-  const { config, home, env, clock, log, changed } = options;
-  const engine = await connectEngine(env);
+  const { config, home, id, env, clock, log, changed } = options;
+  const contained = config.servers.some(({ source }) => source.kind !== "http");
+  const engine = contained ? await connectEngine(env) : undefined;
   const owner = await claimOwner(home);
-  await reapDead(engine, home, log);
+  if (engine !== undefined) await reapDead(engine, home, log);
+  const notice = new ChangeNotice<ListKind>(clock, changed);
+  const eras = await EraMemories.open(home, clock);
   const servers = new Map<string, OwnedServer>();
   for (const server of config.servers) {
-    servers.set(server.name, own(server, { engine, owner: owner.id, clock, log, changed }));
+    const { launch, image, program } = launcherOf(server, { engine, owner: owner.id, clock, log });
+    servers.set(server.name, {
+      config: server,
+      image,
+      server: new Server({
+        name: server.name,
+        launch,
+        clock,
+        log,
+        changed: (lists) => notice.note(lists),
+        ...(server.source.kind !== "http" && { eraMemory: eras.of(program) }),
+      }),
+    });
   }
-  const gateway = new Gateway({
+  const tasks = id === undefined ? undefined : await Tasks.open({
+    store: fileStore(join(home, "tasks")),
+    runner: id,
+    owner: owner.id,
+    isAlive: (other) => livesHere(home, other),
     clock,
     log,
-    servers: [...servers.values()].map(({ server, config: { tools } }) => ({
+  });
+  const gateway = new Gateway({
+    runner: id ?? LOCAL,
+    clock,
+    log,
+    ...(tasks !== undefined && { tasks }),
+    servers: [...servers.values()].map(({ server, config: of }) => ({
       server,
-      rules: tools,
+      prefix: of.prefix,
+      rules: of,
+      tasks: of.tasks,
+      transport: of.source.kind === "http" ? "http" : "stdio",
     })),
   });
   return {
-    engine,
     gateway,
     servers,
+    announce: () => notice.flush(),
     stop: async () => {
+      notice.stop();
       await gateway.stop();
+      await eras.settled();
       await owner.close();
     },
   };
@@ -88,34 +126,4 @@ async function reapDead(engine: Engine, home: string, log: Log): Promise<void> {
   }
   for (const failure of reaped.failures) log("warn", failure);
   if (reaped.failures.length === 0) await forgetDeadOwners(home);
-}
-
-function own(
-  config: ServerConfig,
-  context: {
-    readonly engine: Engine;
-    readonly owner: string;
-    readonly clock: Clock;
-    readonly log: Log;
-    readonly changed: () => void;
-  },
-): OwnedServer {
-  const { engine, owner, clock, log, changed } = context;
-  let image: string | undefined;
-  const launch = async (): Promise<ServerProcess> => {
-    const ready = await ensureImage(engine, config.source, (line) => log("info", line));
-    image = ready.image;
-    const container = await startContainer(engine, {
-      image: ready.image,
-      command: [...ready.command, ...config.args],
-      env: config.env,
-      volumes: config.volumes,
-      limits: config.limits,
-      labels: { [OWNER_LABEL]: owner, [SERVER_LABEL]: config.name, [VERSION_LABEL]: VERSION },
-    });
-    for (const warning of container.warnings) log("warn", `Server "${config.name}": ${warning}`);
-    return container;
-  };
-  const server = new Server({ name: config.name, launch, clock, log, changed });
-  return { server, config, image: () => image };
 }

@@ -35,6 +35,23 @@ export const commands: Readonly<Record<string, Command>> = {
     summary: "List or call the allowed tools, here or through a worker",
     load: async () => (await import("./tools.ts")).tools,
   },
+  prompts: {
+    usage: "mcp-runner prompts ls | get <server>__<prompt> [--args <json>] " +
+      "[--url <MCP URL> --token <token>] [--config <file>] [--json]",
+    summary: "List or get the allowed prompts, here or through a worker",
+    load: async () => (await import("./prompts.ts")).prompts,
+  },
+  resources: {
+    usage: "mcp-runner resources ls | read <URI> " +
+      "[--url <MCP URL> --token <token>] [--config <file>] [--json]",
+    summary: "List or read the allowed resources, here or through a worker",
+    load: async () => (await import("./resources.ts")).resources,
+  },
+  inspect: {
+    usage: "mcp-runner inspect [<server>] [--config <file>] [--json]",
+    summary: "Start the servers and say what clients see of each, and why not the rest",
+    load: async () => (await import("./inspect.ts")).inspect,
+  },
   token: {
     usage: "mcp-runner token create [--name <name>] [--tools <pattern>]... [--days <number>] | " +
       "ls | revoke <id> [--worker <URL>] [--json]",

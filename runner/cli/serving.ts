@@ -44,11 +44,12 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
   const runner = await createRunner({
     config,
     home,
+    id: runnerId,
     env,
     clock: systemClock,
     log,
     // Nothing changes before a server is started, which is after the tunnel was made.
-    changed: () => offering.tunnel?.offer(),
+    changed: (lists) => offering.tunnel?.offer(lists),
   });
   let welcomed: () => void = () => {};
   const welcome = new Promise<void>((resolve) => welcomed = resolve);
@@ -75,7 +76,11 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
     },
   });
   offering.tunnel = tunnel;
-  const started = runner.gateway.start().then(() => report(runner, log));
+  const started = runner.gateway.start().then(() => {
+    // Who reads that it is ready may list tools the next moment.
+    runner.announce();
+    report(runner, log);
+  });
   return {
     runner,
     ready: Promise.all([started, Promise.race([welcome, tunnel.ended])]).then(() => {}),
@@ -89,15 +94,25 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
   };
 }
 
-/** Says of each server what it offers, or that it has failed. */
+/** Says of each server what it offers, or that it has failed, and where to look for what it does not. */
 function report({ servers, gateway }: Runner, log: Log): void {
-  for (const { name, listed, tools } of gateway.offer().servers) {
-    const known = servers.get(name)?.server.tools?.length ?? 0;
-    if (!listed) log("warn", `Server "${name}" has not started; the others are not affected`);
-    else if (tools.length > 0) {
-      log("info", `Server "${name}": ${tools.length} of ${known} tools allowed`);
+  for (const { name, listed, tools, prompts, resources } of gateway.offer().servers) {
+    const known = servers.get(name)?.server.lists?.tools.length ?? 0;
+    if (!listed) {
+      log("warn", `Server "${name}" has not started; the others are not affected`);
+      continue;
+    }
+    const others = [[prompts, "prompts"], [resources, "resources"]] as const;
+    const more = others.filter(([entries]) => entries.length > 0)
+      .map(([entries, what]) => `, ${entries.length} ${what}`).join("");
+    if (tools.length > 0 || more !== "") {
+      log("info", `Server "${name}": ${tools.length} of ${known} tools allowed${more}`);
     } else {
       log("warn", `Server "${name}": none of its ${known} tools is allowed, see tools.allow`);
+    }
+    const hidden = gateway.problems(name).length;
+    if (hidden > 0) {
+      log("warn", `Server "${name}": ${hidden} entries are not as it lists them, see "inspect"`);
     }
   }
 }

@@ -5,7 +5,6 @@
  * @module
  */
 import { GatewayError } from "../../src/errors.ts";
-import { parseQualified } from "../../src/mcp/name.ts";
 import { type Endpoint, request } from "../client/mcp-client.ts";
 import type { Runner } from "../runner.ts";
 
@@ -38,10 +37,14 @@ export async function tryTool(
   endpoint: Endpoint,
   { tool, args }: TrialCall,
 ): Promise<Trial> {
-  const name = parseQualified(tool)?.server ?? "";
-  const owned = runner.servers.get(name);
+  const owner = runner.gateway.offer().servers.find(({ tools }) =>
+    tools.some(({ key }) => key === tool)
+  );
+  const owned = owner === undefined
+    ? [...runner.servers.values()].find(({ config: { prefix } }) => tool.startsWith(prefix))
+    : runner.servers.get(owner.name);
   if (owned === undefined) {
-    throw new GatewayError("usage", `Cannot try "${tool}": there is no server "${name}"`);
+    throw new GatewayError("usage", `Cannot try "${tool}": no server has a tool of this name`);
   }
   const members = { name: JSON.stringify(tool), arguments: args };
   const call = async (): Promise<{ readonly text: string; readonly ms: number }> => {
@@ -60,7 +63,7 @@ export async function tryTool(
   warm.sort((a, b) => a - b);
   return {
     server: {
-      name,
+      name: owned.config.name,
       image: owned.image() ?? "",
       containerId: owned.server.containerId ?? "",
     },

@@ -6,7 +6,7 @@
  */
 import { GatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
-import { METHOD_HEADER, NAME_HEADER, VERSION_HEADER } from "../../src/mcp/header.ts";
+import { METHOD_HEADER, NAME_HEADER, namedBy, VERSION_HEADER } from "../../src/mcp/header.ts";
 import { RESERVED_PREFIX } from "../../src/mcp/meta.ts";
 import { MODERN_REVISION } from "../../src/mcp/revisions.ts";
 import { MAX_SERVER_DEPTH, rawMember, scan, stringMember } from "../../src/mcp/scan.ts";
@@ -38,7 +38,7 @@ export async function request(
   members: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const rest = Object.entries(members).map(([key, raw]) => `,${JSON.stringify(key)}:${raw}`);
-  const name = members["name"];
+  const name = members[namedBy(method) ?? ""];
   const headers = {
     authorization: `Bearer ${token}`,
     "content-type": "application/json",

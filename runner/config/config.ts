@@ -2,9 +2,11 @@ import { readFile, stat } from "node:fs/promises";
 import { posix, win32 } from "node:path";
 import { GatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
-import type { ToolRules } from "../../src/policy/allowlist.ts";
+import { defaultPrefix } from "../../src/mcp/name.ts";
+import type { ServerRules } from "../../src/policy/allowlist.ts";
 import { type BindMachine, thisMachine } from "../docker/bind.ts";
 import { homeDirectory } from "../local/home.ts";
+import type { TaskRules } from "../task/policy.ts";
 import { checkData } from "./check.ts";
 import { readDocument } from "./document.ts";
 import type { Limits } from "./limits.ts";
@@ -14,17 +16,21 @@ import type { Volume } from "./volume.ts";
 
 export type { Limits, ServerSource, Volume };
 
-/** One MCP server, as the user wants it to run. */
-export interface ServerConfig {
+/** One MCP server, as the user wants it to run. What the file does not allow is not allowed. */
+export interface ServerConfig extends ServerRules {
   /** 1 to 32 of a to z, 0 to 9 and `-`; unique in a configuration. */
   readonly name: string;
   readonly source: ServerSource;
+  /** What the names of its tools and prompts begin with; may be empty. */
+  readonly prefix: string;
   /** Appended to the command of the image. */
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Sent with every request to a server at a URL; may hold credentials. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly volumes: readonly Volume[];
-  /** Absent in the file: nothing is allowed. */
-  readonly tools: ToolRules;
+  /** Which tools make tasks. */
+  readonly tasks: TaskRules;
   readonly limits: Limits;
 }
 
@@ -86,7 +92,14 @@ export async function parseConfig(
   const checked = checkData(document.data, { ...machine, directory: dirname(path) });
   if ("config" in checked) {
     const servers = Object.entries(checked.config.servers);
-    return { path, servers: servers.map(([name, server]) => ({ name, ...server })) };
+    return {
+      path,
+      servers: servers.map(([name, { prefix = defaultPrefix(name), ...server }]) => ({
+        name,
+        prefix,
+        ...server,
+      })),
+    };
   }
   const problems = checked.findings.map(({ path: keys, atKey, message }) => ({
     offset: document.offsetOf(keys, atKey ? "key" : "value"),

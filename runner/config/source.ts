@@ -2,11 +2,20 @@ import { GatewayError } from "../../src/errors.ts";
 import { quote } from "./problem.ts";
 
 /** Where the program of a server comes from: an image as it is, or an npm package put into a local image. */
-export type ServerSource =
+export type ContainerSource =
   | { readonly kind: "image"; readonly reference: string }
   | { readonly kind: "npm"; readonly package: string; readonly version?: string };
 
-const GRAMMAR = "npm:<package>[@version] or image:<reference>";
+/** What a server is: a program that is run in a container, or an MCP endpoint somewhere else. */
+export type ServerSource = ContainerSource | { readonly kind: "http"; readonly url: string };
+
+/** How a source is written, for messages. */
+export const SOURCE_GRAMMAR = "npm:<package>[@version], image:<reference> or https://<host>/<path>";
+
+/** Hosts of this machine, to which nobody else can listen. */
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+const MAX_URL_LENGTH = 2048;
 
 const MAX_REFERENCE_LENGTH = 512;
 
@@ -40,11 +49,36 @@ export function parseSource(text: string): ServerSource {
       return { kind: "image", reference: parseReference(rest) };
     case "npm":
       return parsePackage(rest);
+    case "https":
+    case "http":
+      return { kind: "http", url: parseUrl(text) };
     case "":
-      throw refused(`${quote(text)} does not say where the server comes from, write ${GRAMMAR}`);
+      throw refused(
+        `${quote(text)} does not say where the server comes from, write ${SOURCE_GRAMMAR}`,
+      );
     default:
-      throw refused(`${quote(text)} has the unknown scheme ${quote(scheme)}, write ${GRAMMAR}`);
+      throw refused(
+        `${quote(text)} has the unknown scheme ${quote(scheme)}, write ${SOURCE_GRAMMAR}`,
+      );
   }
+}
+
+/** The messages do not repeat the URL: its query may be private. */
+function parseUrl(text: string): string {
+  if (text.length > MAX_URL_LENGTH || !/^https?:\/\//.test(text) || !URL.canParse(text)) {
+    throw refused("is not a URL, write one such as https://mcp.example.com/mcp");
+  }
+  const url = new URL(text);
+  if (url.username !== "" || url.password !== "") {
+    throw refused("has a user or password in its URL, write them as a header under headers");
+  }
+  if (url.hash !== "") throw refused("has a fragment in its URL, leave out # and what follows");
+  if (url.protocol === "http:" && !LOOPBACK.test(url.hostname)) {
+    throw refused(
+      "is not encrypted, write https: (http: only for this machine, such as http://127.0.0.1:3000/mcp)",
+    );
+  }
+  return url.href;
 }
 
 function parseReference(reference: string): string {

@@ -1,54 +1,90 @@
 /**
- * Many servers as one: routes calls by qualified name, applies each server's allowlist, and says what
- * is offered. It is the authority: what comes from a worker is checked here as if nobody had before.
+ * Many servers as one: routes requests by what they name, applies each server's rules, and says what is
+ * offered. It is the authority: what comes from a worker is checked here as if nobody had before.
  *
  * @module
  */
 import type { Call, Reply } from "../../src/call.ts";
 import type { Clock } from "../../src/clock.ts";
-import { GatewayError, toGatewayError, toRpcError } from "../../src/errors.ts";
+import { type ErrorCode, GatewayError, toGatewayError, toRpcError } from "../../src/errors.ts";
 import type { Log } from "../../src/log.ts";
-import { unknownTool } from "../../src/mcp/name.ts";
 import type { Offer } from "../../src/mcp/offer.ts";
-import type { Peer } from "../server/peer.ts";
-import {
-  type CallParams,
-  progressToken,
-  readCallParams,
-  toCallerResult,
-  toProgressNote,
-  toServerParams,
-} from "../server/tool-call.ts";
+import { readParams } from "../server/params.ts";
+import { callerOf } from "./caller.ts";
+import { serveCompletion } from "./completion-request.ts";
+import { Directory } from "./directory.ts";
+import type { GatewayServer } from "./gateway-server.ts";
 import { MAX_CALLS, tooMany, tooSlow } from "./limits.ts";
+import { serveNamed } from "./named-request.ts";
 import { offerOf } from "./offer.ts";
-import { type GatewayServer, type Route, routeCall } from "./route.ts";
+import type { Problem } from "./problem.ts";
+import { problemsOf } from "./problems.ts";
+import type { GatewayRequest, RequestContext } from "./request.ts";
+import { RequestStates } from "./request-state.ts";
+import { serveResource } from "./resource-request.ts";
+import { serveSubscription, SUBSCRIPTION_ENDED } from "./subscription.ts";
+import { ServerTaskIds } from "./task-id.ts";
+import type { TaskKeeper } from "./task-keeper.ts";
+import { serveTask } from "./task-request.ts";
 
 /** What a gateway needs of the runner. */
 export interface GatewayContext {
+  /** Id of the runner, which what clients keep for it begins with. */
+  readonly runner: string;
   readonly servers: readonly GatewayServer[];
+  /** Turns slow calls into tasks; without it there are none. */
+  readonly tasks?: TaskKeeper;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** A call in flight, and who hears of it. */
+type Serve = (context: RequestContext, request: GatewayRequest) => Promise<void>;
+
+const METHODS: ReadonlyMap<string, Serve> = new Map<string, Serve>([
+  ["tools/call", (context, request) => serveNamed(context, request, "tools/call")],
+  ["prompts/get", (context, request) => serveNamed(context, request, "prompts/get")],
+  ["resources/read", serveResource],
+  ["completion/complete", serveCompletion],
+  ["subscriptions/listen", serveSubscription],
+  ["tasks/get", (context, request) => serveTask(context, request, "tasks/get")],
+  ["tasks/update", (context, request) => serveTask(context, request, "tasks/update")],
+  ["tasks/cancel", (context, request) => serveTask(context, request, "tasks/cancel")],
+]);
+
+/** Failures that refuse the whole HTTP request, wherever they arise (MCP 2026-07-28 streamable-http). */
+const STATUS: ReadonlyMap<ErrorCode, 400 | 404> = new Map<ErrorCode, 400 | 404>([
+  ["missing_capability", 400],
+  ["header_mismatch", 400],
+  ["unknown_method", 404],
+]);
+
+/** What ends a call in flight from outside. */
 interface InFlight {
-  readonly call: Call;
-  readonly reply: Reply;
-  /** Aborted with the reason when nobody waits any more. */
-  readonly signal: AbortSignal;
+  /** Nobody waits for it any more. */
+  readonly withdraw: (reason: string) => void;
+  /** It has no end of its own: this is its good one. */
+  readonly finish: (() => void) | undefined;
 }
 
 /** The servers of one runner. */
 export class Gateway {
   readonly #context: GatewayContext;
-  readonly #servers: ReadonlyMap<string, GatewayServer>;
-  /** What withdraws each call in flight, by call id: a call that is sent twice still runs once. */
-  readonly #calls = new Map<string, (reason: string) => void>();
+  readonly #requests: RequestContext;
+  /** By call id: a call that is sent twice still runs once. */
+  readonly #calls = new Map<string, InFlight>();
   #whenIdle: (() => void)[] = [];
 
   constructor(context: GatewayContext) {
+    const { servers, runner, clock, tasks } = context;
     this.#context = context;
-    this.#servers = new Map(context.servers.map((entry) => [entry.server.name, entry]));
+    this.#requests = {
+      directory: new Directory(servers),
+      states: new RequestStates(runner, clock),
+      taskIds: new ServerTaskIds(runner),
+      tasks,
+      clock,
+      fail: (reply, thrown) => this.#fail(reply, thrown),
+    };
   }
 
   /** Calls that have not ended. */
@@ -56,8 +92,13 @@ export class Gateway {
     return this.#calls.size;
   }
 
-  /** Resolves when no call is in flight, at the latest after `deadlineMs`. */
+  /**
+   * Ends the subscriptions, which have no end of their own, and resolves when no call is in flight, at
+   * the latest after `deadlineMs`.
+   */
   idle(deadlineMs: number): Promise<void> {
+    const subscriptions = [...this.#calls.values()].filter(({ finish }) => finish !== undefined);
+    for (const { finish } of subscriptions) finish?.();
     return new Promise((resolve) => {
       const cancel = this.#context.clock.after(deadlineMs, resolve);
       this.#whenIdle.push(() => {
@@ -70,7 +111,15 @@ export class Gateway {
 
   /** What callers may use, in the order of the config. */
   offer(): Offer {
-    return { servers: this.#context.servers.map(offerOf) };
+    const catalogue = this.#requests.directory.catalogue();
+    return { servers: this.#context.servers.map((server) => offerOf(server, catalogue)) };
+  }
+
+  /** What of the server `name` clients do not see as it is, and why. */
+  problems(name: string): readonly Problem[] {
+    const { directory } = this.#requests;
+    const server = directory.server(name);
+    return server === undefined ? [] : problemsOf(server, directory.catalogue());
   }
 
   /** Takes a call; `reply` hears of it until its end. A repeated id is ignored. */
@@ -81,49 +130,57 @@ export class Gateway {
       return;
     }
     if (this.#calls.size >= MAX_CALLS) {
-      reply.error(this.#describe(tooMany()));
+      this.#fail(reply, tooMany());
       return;
     }
     const ending = new AbortController();
     let accepted = false;
-    const cancelDeadline = this.#context.clock.after(call.deadlineMs, () => {
-      this.cancel(call.id, "Deadline");
-      reply.error(this.#describe(tooSlow(call.deadlineMs, accepted)));
-    });
-    const withdraw = (reason: string): void => {
-      cancelDeadline();
-      ending.abort(reason);
+    const finish = call.method !== "subscriptions/listen" ? undefined : (): void => {
+      this.cancel(call.id, "The subscription has ended");
+      reply.result(SUBSCRIPTION_ENDED);
     };
-    this.#calls.set(call.id, withdraw);
+    const cancelDeadline = this.#context.clock.after(
+      call.deadlineMs,
+      finish ?? (() => {
+        this.cancel(call.id, "Deadline");
+        this.#fail(reply, tooSlow(call.deadlineMs, accepted));
+      }),
+    );
+    const entry: InFlight = {
+      finish,
+      withdraw: (reason) => {
+        cancelDeadline();
+        ending.abort(reason);
+      },
+    };
+    this.#calls.set(call.id, entry);
     const end = (): void => {
       cancelDeadline();
       // After a cancel the id may belong to another call.
-      if (this.#calls.get(call.id) === withdraw) this.#calls.delete(call.id);
+      if (this.#calls.get(call.id) === entry) this.#calls.delete(call.id);
       this.#checkIdle();
     };
-    this.#run({
-      call,
-      signal: ending.signal,
-      reply: {
-        accepted: () => {
-          accepted = true;
-          reply.accepted();
-        },
-        note: (note) => reply.note(note),
-        result: (result) => (end(), reply.result(result)),
-        error: (error) => (end(), reply.error(error)),
+    const own: Reply = {
+      accepted: () => {
+        // A server that was asked after another did not have it accepts a second time.
+        if (!accepted) reply.accepted();
+        accepted = true;
       },
-    }).catch((thrown: unknown) => {
-      end();
-      if (!ending.signal.aborted) reply.error(this.#describe(thrown));
+      note: (note) => reply.note(note),
+      result: (result, resultType) => (end(), reply.result(result, resultType)),
+      error: (error, status) => (end(), reply.error(error, status)),
+    };
+    this.#serve(call, own, ending.signal).catch((thrown: unknown) => {
+      if (ending.signal.aborted) end();
+      else this.#fail(own, thrown);
     });
   }
 
   /** Nobody waits for the call any more: its server is told, and its reply hears nothing. */
   cancel(id: string, reason: string): void {
-    const withdraw = this.#calls.get(id);
+    const entry = this.#calls.get(id);
     this.#calls.delete(id);
-    withdraw?.(reason);
+    entry?.withdraw(reason);
     this.#checkIdle();
   }
 
@@ -132,15 +189,23 @@ export class Gateway {
     for (const id of this.#calls.keys()) this.cancel(id, reason);
   }
 
-  /** Starts every server, so that its tools become known; one that fails does not stop the others. */
+  /** Starts every server, so that its lists become known; one that fails does not stop the others. */
   async start(): Promise<void> {
-    await Promise.allSettled(this.#context.servers.map(({ server }) => server.running()));
+    await Promise.allSettled(this.#context.servers.map(({ server }) => server.start()));
   }
 
-  /** Stops every server for good. */
+  /** Stops every task and every server for good. */
   async stop(): Promise<void> {
     this.cancelAll("The runner is stopping");
+    await this.#context.tasks?.stop();
     await Promise.allSettled(this.#context.servers.map(({ server }) => server.stop()));
+  }
+
+  async #serve(call: Call, reply: Reply, signal: AbortSignal): Promise<void> {
+    const serve = METHODS.get(call.method);
+    if (serve === undefined) throw new GatewayError("unknown_method", "Method not found");
+    const params = readParams(call.params === "" ? "{}" : call.params);
+    await serve(this.#requests, { call, caller: callerOf(call), params, reply, signal });
   }
 
   #checkIdle(): void {
@@ -150,54 +215,13 @@ export class Gateway {
     for (const resolve of waiting) resolve();
   }
 
-  async #run(inFlight: InFlight): Promise<void> {
-    const { call, signal } = inFlight;
-    if (call.method !== "tools/call") {
-      throw new GatewayError("unknown_method", "Method not found");
-    }
-    const params = readCallParams(call.params === "" ? "{}" : call.params);
-    const route = routeCall(this.#servers, params);
-    for (let attempt = 1;; attempt++) {
-      const run = await route.server.running();
-      if (signal.aborted) return;
-      try {
-        this.#send(inFlight, params, route, run.peer);
-        return;
-      } catch (error) {
-        // Nothing was written. A process that takes no input is about to end, if it is not only busy.
-        const ending = error instanceof GatewayError &&
-          (error.code === "server_failed" || error.code === "server_crashed");
-        if (!ending || attempt > 1) throw error;
-        await run.ended;
-        if (signal.aborted) return;
-      }
-    }
-  }
-
-  #send({ call, signal, reply }: InFlight, params: CallParams, route: Route, peer: Peer): void {
-    const { server, tool } = route;
-    if (!server.tools?.some(({ name }) => name === tool)) throw unknownTool(route.name);
-    const token = progressToken(params);
-    const withdraw = peer.send("tools/call", (id) => toServerParams(params, tool, id), {
-      progress: (progress) => {
-        if (token !== undefined) reply.note(toProgressNote(progress, token));
-      },
-      result: (result, members) =>
-        reply.result(toCallerResult(result, members, call.protocolVersion)),
-      error: (error) => reply.error(error),
-      lost: (error) => reply.error(this.#describe(error)),
-    });
-    signal.addEventListener("abort", () => withdraw(String(signal.reason)));
-    reply.accepted();
-  }
-
-  #describe(thrown: unknown): string {
+  #fail(reply: Reply, thrown: unknown): void {
     const error = toGatewayError(thrown);
     if (error.code === "internal") {
       this.#context.log("error", "A call failed inside the runner", {
         cause: error.cause instanceof Error ? error.cause.stack : String(error.cause),
       });
     }
-    return JSON.stringify(toRpcError(error));
+    reply.error(JSON.stringify(toRpcError(error)), STATUS.get(error.code));
   }
 }

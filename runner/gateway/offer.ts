@@ -1,25 +1,80 @@
-import { qualify } from "../../src/mcp/name.ts";
-import type { OfferedServer } from "../../src/mcp/offer.ts";
+import { GatewayError } from "../../src/errors.ts";
+import { type OfferedEntry, type OfferedServer, unlistedServer } from "../../src/mcp/offer.ts";
 import { MAX_SERVER_DEPTH, scan, spliceObject } from "../../src/mcp/scan.ts";
-import { isAllowed } from "../../src/policy/allowlist.ts";
-import type { ListedTool } from "../server/tool-list.ts";
-import type { GatewayServer } from "./route.ts";
+import type { Catalogue } from "./catalogue.ts";
+import type { GatewayServer } from "./gateway-server.ts";
+import type { NameTable } from "./name-table.ts";
+import { rewriteToolUris } from "./rewrite.ts";
+import type { ExposeUri, UriTarget } from "./uri-space.ts";
 
-/** What callers may use of a server: its allowed tools under their qualified names. */
-export function offerOf({ server, rules }: GatewayServer): OfferedServer {
-  const allowed = (server.tools ?? []).filter(({ name }) => isAllowed(rules, name));
+/** What callers may use of a server: its allowed entries under the names and URIs that they see. */
+export function offerOf(entry: GatewayServer, { tools, prompts, uris }: Catalogue): OfferedServer {
+  const { server: { name, lists }, prefix, rules } = entry;
+  if (lists === undefined) return unlistedServer(name, prefix);
+  const expose = uris.rewriting.get(name);
+  const raws = (list: "resources" | "resourceTemplates"): ReadonlyMap<string, string> =>
+    new Map(lists[list].map(({ key, raw }) => [key, raw]));
   return {
-    name: server.name,
-    listed: server.tools !== undefined,
-    tools: allowed.map((tool) => {
-      const name = qualify({ server: server.name, tool: tool.name });
-      return { name, raw: renamed(tool, name) };
+    name,
+    prefix,
+    listed: true,
+    reads: lists.reads && rules.resources.allow.length > 0,
+    instructions: lists.instructions,
+    tools: named(entry, tools, expose),
+    prompts: named(entry, prompts, undefined),
+    resources: located(entry, uris.resources, { raws: raws("resources"), member: "uri" }),
+    resourceTemplates: located(entry, uris.templates, {
+      raws: raws("resourceTemplates"),
+      member: "uriTemplate",
     }),
   };
 }
 
-/** The tool object with its qualified name; everything else stays as the server wrote it. */
-function renamed({ raw }: ListedTool, name: string): string {
+function named(
+  server: GatewayServer,
+  { targets }: NameTable,
+  expose: ExposeUri | undefined,
+): readonly OfferedEntry[] {
+  const entries: OfferedEntry[] = [];
+  for (const [key, target] of targets) {
+    if (target.server !== server) continue;
+    const raw = renamed(target.entry.raw, "name", { own: target.entry.key, exposed: key });
+    entries.push({ key, raw: expose === undefined ? raw : withUris(raw, expose) });
+  }
+  return entries;
+}
+
+function located(
+  server: GatewayServer,
+  targets: ReadonlyMap<string, UriTarget>,
+  { raws, member }: { readonly raws: ReadonlyMap<string, string>; readonly member: string },
+): readonly OfferedEntry[] {
+  const entries: OfferedEntry[] = [];
+  for (const [key, target] of targets) {
+    const raw = raws.get(target.own);
+    if (target.server !== server || raw === undefined) continue;
+    entries.push({ key, raw: renamed(raw, member, { own: target.own, exposed: key }) });
+  }
+  return entries;
+}
+
+/** The object with its exposed name; everything else stays as the server wrote it. */
+function renamed(
+  raw: string,
+  member: string,
+  { own, exposed }: { readonly own: string; readonly exposed: string },
+): string {
+  if (own === exposed) return raw;
   const outline = scan(raw, { keep: 1, maxDepth: MAX_SERVER_DEPTH });
-  return spliceObject(raw, outline, { name: JSON.stringify(name) });
+  return spliceObject(raw, outline, { [member]: JSON.stringify(exposed) });
+}
+
+/** A tool with its page as clients see it; one that cannot be read so far down is left as it is. */
+function withUris(raw: string, expose: ExposeUri): string {
+  try {
+    return rewriteToolUris(raw, expose);
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return raw;
+  }
 }

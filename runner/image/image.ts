@@ -8,7 +8,7 @@
  * @module
  */
 import { GatewayError } from "../../src/errors.ts";
-import type { ServerSource } from "../config/source.ts";
+import type { ContainerSource } from "../config/source.ts";
 import type { Engine } from "../docker/engine.ts";
 import { type ImageFacts, inspectImage } from "../docker/inspect.ts";
 import { ensureNpmImage } from "./npm-image.ts";
@@ -18,6 +18,8 @@ import { pullImage, withTag } from "./pull.ts";
 export interface ReadyImage {
   /** Its tag, for containers and for messages. */
   readonly image: string;
+  /** Another one when what is inside is: the id, or a tag of ours that holds a hash. */
+  readonly id: string;
   /**
    * What to put before the arguments of the configuration. If there are none either, the image's own
    * command is used.
@@ -33,16 +35,18 @@ export interface ReadyImage {
  */
 export async function ensureImage(
   engine: Engine,
-  source: ServerSource,
+  source: ContainerSource,
   progress: (line: string) => void,
 ): Promise<ReadyImage> {
   switch (source.kind) {
-    case "npm":
-      return { image: await ensureNpmImage(engine, source, progress), command: [] };
+    case "npm": {
+      const image = await ensureNpmImage(engine, source, progress);
+      return { image, id: image, command: [] };
+    }
     case "image": {
       const image = withTag(source.reference);
       const facts = await inspectImage(engine, image) ?? await pulled(engine, image, progress);
-      return { image, command: commandPrefix(facts) };
+      return { image, id: facts.Id, command: commandPrefix(facts) };
     }
   }
 }

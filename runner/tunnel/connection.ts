@@ -15,6 +15,9 @@ import type { Wire, WireEvents } from "../../src/tunnel/wire.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { encodeWithin } from "./offer-payload.ts";
 
+/** A list of which a server may say that it has changed. */
+export type ChangedList = NonNullable<HeaderOf<"offer">["changed"]>[number];
+
 /** Milliseconds for the worker's welcome. */
 const WELCOME_DEADLINE_MS = 10_000;
 
@@ -63,21 +66,29 @@ export class Connection {
     wire.send(encodeFrame(context.hello));
   }
 
-  /** Sends what the runner offers, in place of what it offered before; nothing before the welcome. */
-  offer(offer: Offer): void {
+  /**
+   * Sends what the runner offers, in place of what it offered before; nothing before the welcome.
+   *
+   * @param changed Lists that a server said have changed, also when the offer is the same.
+   */
+  offer(offer: Offer, changed: readonly ChangedList[] = []): void {
     if (this.#heartbeat === undefined) return;
     const { payload, leftOut } = encodeWithin(offer, this.#maxPayload);
     const names = leftOut.map(({ name }) => name).join();
-    for (const { name, tools, length } of names === this.#leftOut ? [] : leftOut) {
+    for (const { name, entries, length } of names === this.#leftOut ? [] : leftOut) {
       this.#context.log(
         "error",
-        `The allowed tools of server "${name}" are not listed: ${tools} tools with ${length} ` +
+        `What is allowed of server "${name}" is not listed: ${entries} entries with ${length} ` +
           `characters are more than the worker takes (${this.#maxPayload} in all), allow fewer`,
       );
     }
     this.#leftOut = names;
     if (payload === undefined) return;
-    this.#wire.send(encodeFrame({ type: "offer", revision: ++this.#revision }, payload));
+    this.#wire.send(encodeFrame({
+      type: "offer",
+      revision: ++this.#revision,
+      ...(changed.length > 0 && { changed: [...changed] }),
+    }, payload));
   }
 
   /** Tells the worker to send no more calls; those in flight go on. */
@@ -151,17 +162,22 @@ export class Connection {
     const wire = this.#wire;
     // A payload beyond the worker's limit would end the tunnel, and with it the calls of all servers.
     const fits = (payload: string): boolean => payload.length <= this.#maxPayload;
-    const fail = (error: string): void => wire.send(encodeFrame({ type: "error", id }, error));
+    const fail = (error: string, status?: HeaderOf<"error">["status"]): void =>
+      wire.send(encodeFrame({ type: "error", id, ...(status !== undefined && { status }) }, error));
     this.#context.gateway.call({ ...header, params }, {
       accepted: () => wire.send(encodeFrame({ type: "accepted", id })),
       note: (note) => {
         if (fits(note)) wire.send(encodeFrame({ type: "note", id }, note));
       },
-      result: (result) => {
-        if (fits(result)) wire.send(encodeFrame({ type: "result", id }, result));
-        else fail(this.#tooLarge("result", result.length));
+      result: (result, resultType) => {
+        if (!fits(result)) return fail(this.#tooLarge("result", result.length));
+        const type = resultType === undefined ? {} : { resultType };
+        wire.send(encodeFrame({ type: "result", id, ...type }, result));
       },
-      error: (error) => fail(fits(error) ? error : this.#tooLarge("error", error.length)),
+      error: (error, status) => {
+        if (fits(error)) fail(error, status);
+        else fail(this.#tooLarge("error", error.length));
+      },
     });
   }
 

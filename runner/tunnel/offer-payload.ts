@@ -1,21 +1,28 @@
 import { GatewayError } from "../../src/errors.ts";
-import { decodeOffer, encodeOffer, type Offer, type OfferedServer } from "../../src/mcp/offer.ts";
+import {
+  decodeOffer,
+  encodeOffer,
+  listNames,
+  type Offer,
+  type OfferedServer,
+  unlistedServer,
+} from "../../src/mcp/offer.ts";
 
-/** A server whose tools are more than a worker takes. */
+/** A server whose lists are more than a worker takes. */
 export interface LeftOut {
   readonly name: string;
-  /** How many tools it has. */
-  readonly tools: number;
+  /** How many entries they have. */
+  readonly entries: number;
   /** Their text, in UTF-16 code units. */
   readonly length: number;
 }
 
 /**
  * The offer in at most `maxLength` UTF-16 code units, as a worker can read it: one that it cannot read
- * would end the tunnel. Servers with the longest tools are offered without them if need be, as not
+ * would end the tunnel. Servers with the longest lists are offered without them if need be, as not
  * listed: one that says too much must not hide the others, and calls to it still reach the gateway.
  *
- * @returns The payload, undefined when not even the servers' names fit; and whose tools it lacks.
+ * @returns The payload, undefined when not even the servers' names fit; and whose lists it lacks.
  */
 export function encodeWithin(
   offer: Offer,
@@ -31,7 +38,7 @@ export function encodeWithin(
     if (longest === undefined) return { payload: undefined, leftOut };
     leftOut.push(longest);
     servers = servers.map((server) =>
-      server.name === longest.name ? { name: server.name, listed: false, tools: [] } : server
+      server.name === longest.name ? unlistedServer(server.name, server.prefix) : server
     );
   }
 }
@@ -46,6 +53,11 @@ function isReadable(payload: string): boolean {
   }
 }
 
-function sizeOf({ name, tools }: OfferedServer): LeftOut {
-  return { name, tools: tools.length, length: tools.reduce((sum, { raw }) => sum + raw.length, 0) };
+function sizeOf(server: OfferedServer): LeftOut {
+  const entries = listNames().flatMap((list) => server[list]);
+  return {
+    name: server.name,
+    entries: entries.length,
+    length: entries.reduce((sum, { raw }) => sum + raw.length, server.instructions.length),
+  };
 }

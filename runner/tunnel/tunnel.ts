@@ -10,7 +10,7 @@ import { type Backoff, nextWaitMs } from "../../src/backoff.ts";
 import { GatewayError, toGatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
 import { permanentReason } from "../../src/tunnel/close.ts";
-import { Connection, type ConnectionContext } from "./connection.ts";
+import { type ChangedList, Connection, type ConnectionContext } from "./connection.ts";
 import { type Dial, dialTunnel } from "./socket.ts";
 
 /** Waits between dials. */
@@ -46,9 +46,13 @@ export class Tunnel {
     this.ended = this.#keep();
   }
 
-  /** Sends the gateway's offer anew; nothing while there is no connection. */
-  offer(): void {
-    this.#connection?.offer(this.#context.gateway.offer());
+  /**
+   * Sends the gateway's offer anew; nothing while there is no connection.
+   *
+   * @param changed Lists that a server said have changed.
+   */
+  offer(changed: readonly ChangedList[] = []): void {
+    this.#connection?.offer(this.#context.gateway.offer(), changed);
   }
 
   /** Tells the worker to send no more calls; those in flight go on. */

@@ -46,7 +46,7 @@ test("docs/config.md shows a configuration, and the problems of a faulty one", a
     ([, text]) => text,
   );
   const { servers } = await loadConfig(await file("good.yaml", good));
-  assert.deepEqual(servers.map(({ name }) => name), ["everything", "notes"]);
+  assert.deepEqual(servers.map(({ name }) => name), ["everything", "notes", "team"]);
 
   const path = await file("faulty.yaml", faulty);
   await assert.rejects(loadConfig(path), {

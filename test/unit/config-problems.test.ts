@@ -28,7 +28,7 @@ const files: Array<[why: string, text: string, expected: string[]]> = [
     'mcp-runner.yaml:5:5 servers.notes.tols: unknown key, did you mean "tools"',
   ]],
   ["a key that resembles none", server("source: npm:notes", "image: x"), [
-    "mcp-runner.yaml:5:5 servers.notes.image: unknown key, allowed are source, args, env, volumes, tools, limits",
+    "mcp-runner.yaml:5:5 servers.notes.image: unknown key, allowed are source, args, env, headers, volumes, prefix, tools, prompts, resources, tasks, limits",
   ]],
   ["an unknown key at the top", "version: 1\nservers: {}\nmcpServers: {}", [
     'mcp-runner.yaml:3:1 mcpServers: unknown key, did you mean "servers"',
@@ -54,7 +54,7 @@ const files: Array<[why: string, text: string, expected: string[]]> = [
     'mcp-runner.yaml:3:3 servers.notes.source: is missing, add the line "source: …"',
   ]],
   ["a server without a body", "version: 1\nservers:\n  notes:", [
-    "mcp-runner.yaml:3:3 servers.notes: has no value, write a map with source, args, env, volumes, tools, limits",
+    "mcp-runner.yaml:3:3 servers.notes: has no value, write a map with source, args, env, headers, volumes, prefix, tools, prompts, resources, tasks, limits",
   ]],
   ["text where a list belongs", server("source: npm:notes", "args: stdio"), [
     'mcp-runner.yaml:5:11 servers.notes.args: is text, write a list such as ["stdio"]',
@@ -116,7 +116,7 @@ const files: Array<[why: string, text: string, expected: string[]]> = [
     ],
   ],
   ["JSON", '{\n\t"version": 1,\n\t"servers": { "a": { "source": 7 } }\n}', [
-    'mcp-runner.yaml:3:32 servers.a.source: "7" does not say where the server comes from, write npm:<package>[@version] or image:<reference>',
+    'mcp-runner.yaml:3:32 servers.a.source: "7" does not say where the server comes from, write npm:<package>[@version], image:<reference> or https://<host>/<path>',
   ]],
 
   // The syntax itself.

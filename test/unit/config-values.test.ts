@@ -17,10 +17,15 @@ test("parseConfig() fills in everything that a server leaves out", async () => {
     servers: [{
       name: "a",
       source: { kind: "npm", package: "a" },
+      prefix: "a__",
       args: [],
       env: {},
+      headers: {},
       volumes: [],
       tools: { allow: [], deny: [] },
+      prompts: { allow: [], deny: [] },
+      resources: { allow: [], deny: [] },
+      tasks: { auto: [], required: [] },
       limits: { memoryBytes: 512 * 1024 ** 2, cpuCores: 1, pids: 128 },
     }],
   });
@@ -36,7 +41,11 @@ servers:
     args: [serve, --port, 8080, true]
     env: { VERSION: 1.10, BIG: 12345678901234567890, ON: True, EMPTY: "", LINES: "a\\nb" }
     volumes: ["./data:/data", "~/notes:/notes:rw"]
+    prefix: Alpha.1
     tools: { allow: [read_*], deny: [read_secret] }
+    prompts: { allow: [sum] }
+    resources: { allow: ["note:///*"], deny: ["note:///secret"] }
+    tasks: { auto: [read_*], required: [read_all] }
     limits: { memory: 1.5g, cpus: 0.5, pids: 64 }
 `;
   const { servers } = await parseConfig(text, place);
@@ -44,14 +53,19 @@ servers:
   assert.deepEqual(servers[1], {
     name: "alpha",
     source: { kind: "npm", package: "@scope/alpha", version: "1.2.3" },
+    prefix: "Alpha.1__",
     args: ["serve", "--port", "8080", "true"],
     // As written: a version number must not lose its zero, nor a large number its digits.
     env: { VERSION: "1.10", BIG: "12345678901234567890", ON: "True", EMPTY: "", LINES: "a\nb" },
+    headers: {},
     volumes: [
       { hostPath: "/home/ada/conf/data", containerPath: "/data", readOnly: true },
       { hostPath: "/home/ada/notes", containerPath: "/notes", readOnly: false },
     ],
     tools: { allow: ["read_*"], deny: ["read_secret"] },
+    prompts: { allow: ["sum"], deny: [] },
+    resources: { allow: ["note:///*"], deny: ["note:///secret"] },
+    tasks: { auto: ["read_*"], required: ["read_all"] },
     limits: { memoryBytes: 1.5 * 1024 ** 3, cpuCores: 0.5, pids: 64 },
   });
 });
@@ -99,7 +113,7 @@ const sources: Array<[text: string, expected: unknown]> = [
   ["image:", /is not an image/],
   [
     "pypi:notes",
-    /^"pypi:notes" has the unknown scheme "pypi", write npm:<package>\[@version\] or image:/,
+    /^"pypi:notes" has the unknown scheme "pypi", write npm:<package>\[@version\], image:/,
   ],
   ["notes", /^"notes" does not say where the server comes from, write npm:/],
 ];

@@ -1,11 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { VERSION } from "../../src/version.ts";
 import { openConnection } from "../support/connection.ts";
 import { callHeader } from "../support/fake-wire.ts";
 import { errorOf, pipeOf } from "../support/gateway.ts";
 import { hanging } from "../support/pipe.ts";
 import { settled } from "../support/settled.ts";
+
+/** What a modern caller is told of who answers, when the server does not say so itself. */
+const NAMED = `"_meta":${
+  JSON.stringify({
+    "io.modelcontextprotocol/serverInfo": { name: "mcp-runner", version: VERSION },
+  })
+}`;
 
 /** A welcomed connection in front of a server that leaves calls to the test. */
 async function welcomed(maxPayload = 10 * 1024 * 1024) {
@@ -33,7 +41,7 @@ test("a call is accepted, notes follow, and the result ends it, each under its i
       '{"jsonrpc":"2.0","method":"notifications/progress",' +
       '"params":{"progressToken":"t","progress":1}}',
     ],
-    [{ type: "result", id: "x" }, '{"resultType":"complete","content":[]}'],
+    [{ type: "result", id: "x" }, `{"resultType":"complete",${NAMED},"content":[]}`],
   ]);
 });
 
@@ -48,7 +56,7 @@ test("params and results travel byte for byte", async () => {
       pipe.say(`{"jsonrpc":"2.0","id":3,"result":{"structuredContent":${answer}}}`);
       assert.equal(
         answers().at(-1)?.payload,
-        `{"resultType":"complete","structuredContent":${answer}}`,
+        `{"resultType":"complete",${NAMED},"structuredContent":${answer}}`,
       );
     }),
     { numRuns: 30 },
@@ -174,4 +182,16 @@ test("a worker that drains is not left before it closes", async () => {
   pipe.say({ id: 3, result: {} });
   assert.equal(answers().at(-1)?.header.type, "result");
   assert.deepEqual(ended, []);
+});
+
+test("the status of a refusal and the type of a result travel in the headers of their frames", async () => {
+  const { wire, pipe, answers } = await welcomed();
+  wire.say(callHeader("x", { method: "tools/list" }), "{}");
+  wire.say(callHeader("y"), '{"name":"a__echo"}');
+  await settled();
+  pipe.say({ id: 3, result: { resultType: "x" } });
+  const [refused, accepted, typed] = answers().map(({ header }) => header);
+  assert.deepEqual(refused, { type: "error", id: "x", status: 404 });
+  assert.deepEqual(accepted, { type: "accepted", id: "y" });
+  assert.deepEqual(typed, { type: "result", id: "y", resultType: "x" });
 });

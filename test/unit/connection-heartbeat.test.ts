@@ -28,14 +28,14 @@ test("no worker makes it beat more than once a second, or less than twice until 
 });
 
 test("a worker that is silent for 30 s is left without waiting for it", async () => {
-  const { wire, clock, welcome, ended } = await openConnection();
+  const { wire, clock, welcome, ended, timers } = await openConnection();
   welcome({ heartbeatMs: 10_000 });
   clock.advance(29_999);
   assert.deepEqual(ended, []);
   clock.advance(1);
   assert.equal(wire.closedWith?.code, 4408);
   assert.deepEqual(ended, [4408]);
-  assert.equal(clock.pending, 0);
+  assert.equal(timers(), 0);
 });
 
 const signs: Array<[what: string, text: string]> = [
@@ -59,10 +59,10 @@ for (const [what, text] of signs) {
 }
 
 test("after the end nothing beats", async () => {
-  const { wire, clock, welcome } = await openConnection();
+  const { wire, clock, welcome, timers } = await openConnection();
   welcome();
   wire.events.closed(1006, "");
   clock.advance(120_000);
   assert.equal(beats(wire.texts), 0);
-  assert.equal(clock.pending, 0);
+  assert.equal(timers(), 0);
 });

@@ -24,6 +24,17 @@ test("an offer says everything, and offers are counted", async () => {
   assert.deepEqual(decodeOffer(offers[0]?.payload ?? ""), gateway.offer());
 });
 
+test("lists that a server said have changed are named with the offer", async () => {
+  const { connection, gateway, wire, welcome } = await openConnection();
+  welcome();
+  connection.offer(gateway.offer(), ["tools", "prompts"]);
+  connection.offer(gateway.offer(), []);
+  assert.deepEqual(wire.frames("offer").map(({ header }) => header), [
+    { type: "offer", revision: 1, changed: ["tools", "prompts"] },
+    { type: "offer", revision: 2 },
+  ]);
+});
+
 test("a server whose tools are too many for the worker does not hide the others", async () => {
   const { connection, gateway, wire, welcome, log } = await openConnection({
     small: { behave: wordy(100) },
@@ -48,7 +59,7 @@ test("as few servers as need be are left out, the largest first", async () => {
     b: { behave: wordy(600) },
     c: { behave: wordy(500) },
   });
-  welcome({ maxPayload: 1_400 });
+  welcome({ maxPayload: 1_700 });
   connection.offer(gateway.offer());
   const { servers } = decodeOffer(wire.frames("offer")[0]?.payload ?? "");
   assert.deepEqual(servers.map(({ listed }) => listed), [true, false, true]);

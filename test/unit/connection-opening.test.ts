@@ -22,11 +22,11 @@ test("the welcome is told with the name of the tunnel", async () => {
 });
 
 test("a worker that does not welcome the runner within 10 s is left", async () => {
-  const { clock, wire, ended } = await openConnection();
+  const { clock, wire, ended, timers } = await openConnection();
   clock.advance(10_000);
   assert.deepEqual(wire.closedWith, { code: 4400, reason: "No welcome in time" });
   assert.deepEqual(ended, [4400]);
-  assert.equal(clock.pending, 0);
+  assert.equal(timers(), 0);
 });
 
 const premature: Header[] = [
@@ -105,7 +105,7 @@ test("what a worker says in a broken frame cannot forge lines of the log", async
 });
 
 test("after its end a connection does nothing, whatever the worker says", async () => {
-  const { wire, welcome, connection, ended, received, clock } = await openConnection();
+  const { wire, welcome, connection, ended, received, timers } = await openConnection();
   welcome();
   connection.close(1000, "The runner has stopped");
   wire.say(callHeader("x"), '{"name":"a__echo"}');
@@ -117,5 +117,5 @@ test("after its end a connection does nothing, whatever the worker says", async 
   assert.deepEqual(wire.closedWith, { code: 1000, reason: "The runner has stopped" });
   assert.deepEqual(ended, [1000]);
   assert.deepEqual(received(), []);
-  assert.equal(clock.pending, 0);
+  assert.equal(timers(), 0);
 });

@@ -31,6 +31,19 @@ test("decodeFrame() reads a frame without a payload", () => {
   assert.deepEqual(decodeFrame(encodeFrame(accepted)), { header: accepted, payload: "" });
 });
 
+const headers: readonly Header[] = [
+  { ...call, logLevel: "warning", paramHeaders: { region: "=?base64?ZXU=?=" } },
+  { type: "result", id: "1c0f", resultType: "input_required" },
+  { type: "error", id: "1c0f", status: 404 },
+  { type: "offer", revision: 3, changed: ["tools", "prompts", "resources"] },
+];
+
+for (const header of headers) {
+  test(`decodeFrame() reads ${header.type} with ${Object.keys(header).slice(2).join()}`, () => {
+    assert.deepEqual(decodeFrame(encodeFrame(header, "{}")), { header, payload: "{}" });
+  });
+}
+
 test("decodeFrame() ignores members that it does not know", () => {
   assert.deepEqual(decodeFrame('{"type":"accepted","id":"a","later":{"x":1}}')?.header, {
     type: "accepted",
@@ -49,6 +62,9 @@ const rejected: Array<[why: string, text: string, message: RegExp]> = [
   ["a header without a type", '{"id":"a"}', /type/],
   ["a call id of the wrong kind", '{"type":"accepted","id":7}', /id: /],
   ["an empty call id", '{"type":"result","id":""}', /id: /],
+  ["an unknown log level", `${encodeFrame(call).slice(0, -1)},"logLevel":"loud"}`, /logLevel/],
+  ["another status", '{"type":"error","id":"a","status":200}', /status/],
+  ["a change of another list", '{"type":"offer","revision":1,"changed":["roots"]}', /changed/],
   ["an overlong header", `{"type":"${"x".repeat(MAX_HEADER_LENGTH)}"}`, /limit/],
   [
     "an overlong payload",

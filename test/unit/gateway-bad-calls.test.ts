@@ -7,8 +7,11 @@ import { settled } from "../support/settled.ts";
 const methods = [
   "tools/list",
   "initialize",
-  "resources/read",
-  "completion/complete",
+  "prompts/list",
+  "resources/templates/list",
+  "resources/subscribe",
+  "logging/setLevel",
+  "tasks/list",
   "TOOLS/CALL",
   "tools/call ",
   "notifications/cancelled",
@@ -24,6 +27,7 @@ for (const method of methods) {
     await settled();
     const { code, data } = errorOf(events);
     assert.deepEqual([code, data.code], [-32601, "unknown_method"]);
+    assert.match(events[0] ?? "", / 404$/);
     assert.deepEqual(received(), []);
   });
 }

@@ -28,7 +28,10 @@ test("a modern caller is told what its result is, an older one is not", async ()
   const legacy = callTool("a__echo", "", { protocolVersion: "2025-11-25" });
   await settled();
   for (const id of [3, 4]) pipe.say({ id, result: { content: [] } });
-  assert.equal(modern[1], 'result {"resultType":"complete","content":[]}');
+  assert.match(
+    modern[1] ?? "",
+    /^result \{"resultType":"complete","_meta":\{.*\},"content":\[\]\}$/,
+  );
   assert.equal(legacy[1], 'result {"content":[]}');
 });
 
@@ -67,14 +70,15 @@ test("a call that is sent twice runs once, and ends once", async () => {
 
 test("calls that come while the server starts run when it has", async () => {
   let launch: () => void = () => {};
-  const launched = () => new Promise<void>((resolve) => launch = resolve);
-  const { callTool, servers } = openGateway({ a: { launched } });
+  const gate = new Promise<void>((resolve) => launch = resolve);
+  const { callTool, servers } = openGateway({ a: { launched: () => gate } });
   const calls = [callTool("a__echo"), callTool("a__echo")];
   await settled();
   assert.deepEqual(calls, [[], []]);
   launch();
   await settled();
-  assert.equal(servers["a"]?.pipes.length, 1);
+  const took = servers["a"]?.pipes.map((pipe) => pipe.received("tools/call").length);
+  assert.equal(took?.filter((count) => count > 0).length, 1);
   for (const events of calls) assert.equal(events.length, 2);
 });
 
@@ -96,6 +100,7 @@ test("a server that fails fails its own calls only", async () => {
 
 test("a crash ends the calls in flight, which may have run; the next one is served", async () => {
   const { callTool, pipe, servers } = await openHanging();
+  const before = servers["a"]?.pipes.length ?? 0;
   const [one, two] = [callTool("a__echo"), callTool("a__echo")];
   await settled();
   pipe.end({ code: 7 });
@@ -111,11 +116,12 @@ test("a crash ends the calls in flight, which may have run; the next one is serv
   const next = callTool("a__echo");
   await settled();
   assert.deepEqual(next, ["accepted"]);
-  assert.equal(servers["a"]?.pipes.length, 2);
+  assert.equal(servers["a"]?.pipes.length, before + 1);
 });
 
 test("a call that meets a process on its way out is served by the next one", async () => {
   const { callTool, pipe, servers } = await openHanging();
+  const before = servers["a"]?.pipes.length ?? 0;
   // The container has ended, and the engine has not said so yet.
   pipe.broken = new GatewayError("server_failed", "Cannot write: its container has ended");
   const events = callTool("a__echo");
@@ -124,8 +130,8 @@ test("a call that meets a process on its way out is served by the next one", asy
   pipe.end({ code: 1 });
   await settled();
   assert.deepEqual(events, ["accepted"]);
-  assert.equal(servers["a"]?.pipes.length, 2);
-  assert.equal(servers["a"]?.pipes[1]?.received("tools/call").length, 1);
+  assert.equal(servers["a"]?.pipes.length, before + 1);
+  assert.equal(servers["a"]?.pipes.at(-1)?.received("tools/call").length, 1);
 });
 
 test("a call that a server cannot take for now fails at once, and has not run", async () => {

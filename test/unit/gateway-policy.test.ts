@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { qualify } from "../../src/mcp/name.ts";
-import { isAllowed, type ToolRules } from "../../src/policy/allowlist.ts";
+import { expose } from "../../src/mcp/name.ts";
+import { isAllowed, type Rules } from "../../src/policy/allowlist.ts";
 import { errorOf, openGateway } from "../support/gateway.ts";
 import { wellBehaved } from "../support/pipe.ts";
 import { settled } from "../support/settled.ts";
@@ -112,15 +112,15 @@ test("whatever the rules and the tools, exactly the allowed ones are offered and
   const rules = fc.record({ allow: fc.array(pattern), deny: fc.array(pattern) });
   const tools = fc.uniqueArray(name, { maxLength: 6 });
   await fc.assert(
-    fc.asyncProperty(tools, rules, async (names, given: ToolRules) => {
+    fc.asyncProperty(tools, rules, async (names, given: Rules) => {
       const { gateway, callTool, received } = openGateway({
         s: { rules: given, behave: () => wellBehaved(names) },
       });
       await gateway.start();
       const allowed = names.filter((tool) => isAllowed(given, tool));
-      const qualified = allowed.map((tool) => qualify({ server: "s", tool }));
-      assert.deepEqual(gateway.offer().servers[0]?.tools.map((tool) => tool.name), qualified);
-      for (const tool of names) callTool(qualify({ server: "s", tool }));
+      const exposed = allowed.map((tool) => expose("s__", tool));
+      assert.deepEqual(gateway.offer().servers[0]?.tools.map(({ key }) => key), exposed);
+      for (const tool of names) callTool(expose("s__", tool));
       await settled();
       assert.equal(received().length, allowed.length);
     }),

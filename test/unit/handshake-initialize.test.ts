@@ -8,7 +8,7 @@ async function answered(result: unknown) {
   const { peer, pipe } = openPeer();
   const outcome = initialize(peer);
   pipe.say({ id: 1, result });
-  return { pipe, hasTools: (await outcome).hasTools };
+  return { pipe, hasTools: (await outcome).tools };
 }
 
 test("initialize() offers 2025-11-25 without capabilities, and then says that it is done", async () => {

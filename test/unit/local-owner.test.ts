@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { claimOwner, forgetDeadOwners, isAlive } from "../../runner/local/owner.ts";
+import { claimOwner, forgetDeadOwners, isAlive, livesHere } from "../../runner/local/owner.ts";
 
 const posixOnly = { skip: process.platform === "win32" ? "sockets that are files" : false };
 
@@ -48,14 +48,17 @@ test(
     const home = await newHome();
     const { child, owner } = await startOwner(home);
     assert.equal(await isAlive(home, owner), true);
+    assert.equal(await livesHere(home, owner), true);
     assert.equal(await forgetDeadOwners(home), 0);
 
     child.kill("SIGKILL");
     await once(child, "exit");
     assert.equal(await isAlive(home, owner), false);
+    assert.equal(await livesHere(home, owner), false);
     assert.deepEqual(await readdir(home), [`${owner}.sock`]);
     assert.equal(await forgetDeadOwners(home), 1);
     assert.deepEqual(await readdir(home), []);
+    assert.equal(await livesHere(home, owner), false);
   },
 );
 

@@ -1,0 +1,15 @@
+import type { ServerRules } from "../../src/policy/allowlist.ts";
+import type { ExchangeServer } from "../server/exchange.ts";
+import type { TaskRules } from "../task/policy.ts";
+
+/** A server, under which names clients see it, and what of it they may use. */
+export interface GatewayServer {
+  readonly server: ExchangeServer;
+  /** What the names of its tools and prompts begin with; may be empty. */
+  readonly prefix: string;
+  readonly rules: ServerRules;
+  /** Which of its tools make tasks. */
+  readonly tasks: TaskRules;
+  /** How it is reached: tools over HTTP must keep the rules of `x-mcp-header`. */
+  readonly transport: "stdio" | "http";
+}

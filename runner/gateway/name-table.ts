@@ -1,0 +1,63 @@
+import { expose } from "../../src/mcp/name.ts";
+import { isAllowed } from "../../src/policy/allowlist.ts";
+import type { ListedEntry } from "../server/listed.ts";
+import type { GatewayServer } from "./gateway-server.ts";
+import { type ParamHeader, readParamHeaders } from "./param-header.ts";
+
+/** A tool or prompt that callers may use. */
+export interface NamedTarget {
+  readonly server: GatewayServer;
+  readonly entry: ListedEntry;
+  /** Parameters that headers repeat; of a prompt none. */
+  readonly headers: readonly ParamHeader[];
+}
+
+/** An allowed tool or prompt that is left out. */
+export interface LeftOutName {
+  readonly server: GatewayServer;
+  readonly key: string;
+  /** Name of the server that has its exposed name; undefined when it breaks a rule. */
+  readonly takenBy?: string;
+  readonly why: string;
+}
+
+/** The tools or prompts of all servers together. */
+export interface NameTable {
+  /** By exposed name, in the order of the config and of the servers. */
+  readonly targets: ReadonlyMap<string, NamedTarget>;
+  readonly leftOut: readonly LeftOutName[];
+}
+
+/** Puts the allowed tools or prompts of these servers together; the first has a name that two want. */
+export function nameTableOf(
+  servers: readonly GatewayServer[],
+  list: "tools" | "prompts",
+): NameTable {
+  const targets = new Map<string, NamedTarget>();
+  const leftOut: LeftOutName[] = [];
+  for (const server of servers) {
+    for (const entry of server.server.lists?.[list] ?? []) {
+      const { key, raw } = entry;
+      if (!isAllowed(server.rules[list], key)) continue;
+      const headers = list === "tools" ? readParamHeaders(raw) : { headers: [] };
+      // MCP 2026-07-28 streamable-http: a client over HTTP rejects such a tool, one over stdio need not.
+      if ("invalid" in headers && server.transport === "http") {
+        leftOut.push({ server, key, why: `cannot be offered: ${headers.invalid}` });
+        continue;
+      }
+      const exposed = expose(server.prefix, key);
+      const taken = targets.get(exposed);
+      if (taken === undefined) {
+        targets.set(exposed, {
+          server,
+          entry,
+          headers: "invalid" in headers ? [] : headers.headers,
+        });
+      } else {
+        const takenBy = taken.server.server.name;
+        leftOut.push({ server, key, takenBy, why: `has the name "${exposed}" of "${takenBy}"` });
+      }
+    }
+  }
+  return { targets, leftOut };
+}

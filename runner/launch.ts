@@ -1,0 +1,70 @@
+import type { Clock } from "../src/clock.ts";
+import type { Log } from "../src/log.ts";
+import { VERSION } from "../src/version.ts";
+import type { ServerConfig } from "./config/config.ts";
+import { startContainer } from "./docker/container.ts";
+import type { Engine } from "./docker/engine.ts";
+import { OWNER_LABEL, SERVER_LABEL, VERSION_LABEL } from "./docker/label.ts";
+import { ensureImage, type ReadyImage } from "./image/image.ts";
+import type { ServerProcess } from "./server/process.ts";
+import { launchUpstream } from "./upstream/launch.ts";
+
+/** What servers are launched with. */
+export interface LaunchContext {
+  /** Present if a server of the config needs it. */
+  readonly engine: Engine | undefined;
+  /** Id that marks what is made in the engine. */
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Starts one server as often as it is needed. */
+export interface Launcher {
+  /**
+   * Starts a process, or connects to what stands for one.
+   *
+   * @throws {GatewayError} `image_missing`, `engine_unavailable` or `server_failed` with the cause.
+   */
+  readonly launch: () => Promise<ServerProcess>;
+  /** The image that it was started from; undefined until then, and for a server at a URL. */
+  readonly image: () => string | undefined;
+  /** Says which program it is, by what its image holds and its arguments; undefined like `image`. */
+  readonly program: () => string | undefined;
+}
+
+/** The launcher for the kind of server that `config` describes. */
+export function launcherOf(config: ServerConfig, context: LaunchContext): Launcher {
+  const { name, source, headers } = config;
+  const { clock, log, engine, owner } = context;
+  if (source.kind === "http") {
+    const { url } = source;
+    const named: Log = (level, message, fields) =>
+      log(level, `Server "${name}": ${message}`, fields);
+    return {
+      launch: () => launchUpstream({ url, headers, clock, log: named }),
+      image: () => undefined,
+      program: () => undefined,
+    };
+  }
+  let ready: ReadyImage | undefined;
+  const launch = async (): Promise<ServerProcess> => {
+    if (engine === undefined) throw new TypeError("The runner was made without an engine");
+    ready = await ensureImage(engine, source, (line) => log("info", line));
+    const container = await startContainer(engine, {
+      image: ready.image,
+      command: [...ready.command, ...config.args],
+      env: config.env,
+      volumes: config.volumes,
+      limits: config.limits,
+      labels: { [OWNER_LABEL]: owner, [SERVER_LABEL]: name, [VERSION_LABEL]: VERSION },
+    });
+    for (const warning of container.warnings) log("warn", `Server "${name}": ${warning}`);
+    return container;
+  };
+  return {
+    launch,
+    image: () => ready?.image,
+    program: () => ready && JSON.stringify([ready.id, ...config.args]),
+  };
+}
