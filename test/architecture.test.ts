@@ -147,11 +147,13 @@ const rules: readonly Rule[] = [
     broken: [file("runner/server/a.ts", `import type Docker from "dockerode";`)],
   },
   {
-    name: "only runner/tunnel and runner/local import undici",
+    name: "only runner/tunnel, runner/local and runner/upstream import undici",
     why: "it is the slowest package to load; what merely fetches uses the global fetch",
     check: (module) =>
       !isShipped(module.path) ||
-        ["runner/tunnel", "runner/local"].some((folder) => inFolder(folder, module))
+        ["runner/tunnel", "runner/local", "runner/upstream"].some((folder) =>
+          inFolder(folder, module)
+        )
         ? []
         : targets(module, /^undici$/),
     broken: [file("runner/gateway/a.ts", `const { fetch } = await import("undici");`)],

@@ -77,7 +77,9 @@ story("ensureImage() pulls an image once, telling so, and knows its command", as
   const ready = { image: `${reference}:latest`, command: ["/server", "--stdio"] };
   try {
     const told: string[] = [];
-    assert.deepEqual(await ensureImage(docker.engine, source, (line) => told.push(line)), ready);
+    const { id, ...first } = await ensureImage(docker.engine, source, (line) => told.push(line));
+    assert.deepEqual(first, ready);
+    assert.match(id, /^sha256:[0-9a-f]{64}$/);
     assert.deepEqual(told, [
       `Pulling image ${reference}:latest`,
       `Pulled image ${reference}:latest`,
@@ -85,7 +87,7 @@ story("ensureImage() pulls an image once, telling so, and knows its command", as
     const pulls = requests.length;
     assert.deepEqual(
       await ensureImage(docker.engine, source, () => assert.fail("It works again")),
-      ready,
+      { ...ready, id },
     );
     assert.equal(requests.length, pulls);
   } finally {

@@ -28,7 +28,7 @@ describe("a runner that has joined a hostile worker", () => {
     offer = (await tunnel.welcome()).payload;
     await ready;
     // The first offer may come before the server is ready.
-    while (!offer.includes("probe__")) offer = (await tunnel.frame("offer")).payload;
+    while (!offer.includes("probe__echo")) offer = (await tunnel.frame("offer")).payload;
   });
   after(async () => {
     await machine[Symbol.asyncDispose]();
