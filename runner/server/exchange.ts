@@ -51,6 +51,11 @@ export interface Exchange {
   readonly caller: ExchangeCaller;
   /** Present when it goes on with an exchange that ended in `inputRequired`. */
   readonly input?: Input;
+  /**
+   * Milliseconds that a question of the server may wait for its answer, asked when it comes up;
+   * as long as a person takes unless given.
+   */
+  readonly patienceMs?: () => number | undefined;
 }
 
 /** What an exchange hears. After one of the last four nothing more comes. */

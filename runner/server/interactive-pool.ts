@@ -16,6 +16,9 @@ import type { Ongoing } from "./ongoing.ts";
 /** Processes of one server at a time, of all purposes. */
 export const MAX_INSTANCES = 8;
 
+/** Processes of them that one client may have: whoever abandons calls harms nobody else. */
+export const MAX_OF_CLIENT = 4;
+
 /** Milliseconds without an exchange after which a process that may ask is stopped. */
 export const INTERACTIVE_IDLE_MS = 5 * 60_000;
 
@@ -55,7 +58,7 @@ export class InteractivePool {
   /** Carries out an exchange as soon as a process of its client is free. */
   exchange(ongoing: Ongoing): void {
     const { client, capabilities } = ongoing.exchange.caller;
-    const key = JSON.stringify([client, mirrored(capabilities)]);
+    const key = keyFor(client, mirrored(capabilities));
     const queue = this.#queues.get(key);
     if (queue === undefined) this.#queues.set(key, [ongoing]);
     else queue.push(ongoing);
@@ -90,7 +93,7 @@ export class InteractivePool {
         continue;
       }
       if (this.#starting.has(key) || own.some(({ parked }) => !parked)) return;
-      if (this.#makeRoom()) {
+      if (this.#makeRoom(key)) {
         void this.#start(key, ongoing);
         return;
       }
@@ -142,20 +145,34 @@ export class InteractivePool {
     this.#instances.set(instance, clock.after(INTERACTIVE_IDLE_MS, () => this.#stop(instance)));
   }
 
-  /** Whether one more process may be started; ends the one that was idle for longest if need be. */
-  #makeRoom(): boolean {
+  /**
+   * Whether one more process may be started for the client of `key`. If need be the one that was idle
+   * for longest is ended, or else one of that very client whose call has waited for a person for longest.
+   */
+  #makeRoom(key: string): boolean {
     const { others, giveUpOther } = this.#context;
+    const client = clientOf(key);
+    const own = this.instances.filter((it) => it.key !== undefined && clientOf(it.key) === client);
+    const starting = [...this.#starting].filter((it) => clientOf(it) === client);
+    if (own.length + starting.length >= MAX_OF_CLIENT) return this.#endOne(own);
     if (this.#instances.size + this.#starting.size + others() < MAX_INSTANCES) return true;
-    if (giveUpOther()) return true;
-    const idle = this.instances.filter(({ busy }) => !busy);
-    const [longest] = idle.toSorted((a, b) => a.idleSince - b.idleSince);
-    if (longest === undefined) return false;
-    this.#stop(longest);
+    return giveUpOther() || this.#endOne(this.instances.filter(({ busy }) => !busy)) ||
+      this.#endOne(own);
+  }
+
+  /** Ends one of these that is idle, or else parked; false if all of them work. */
+  #endOne(among: readonly LegacyInstance[]): boolean {
+    const idle = among.filter(({ busy }) => !busy).toSorted((a, b) => a.idleSince - b.idleSince);
+    // In the order in which they were started: the first has waited for longest.
+    const ended = idle[0] ?? among.find(({ parked }) => parked);
+    if (ended === undefined) return false;
+    this.#stop(ended);
     return true;
   }
 
   #stop(instance: LegacyInstance): void {
     this.#forget(instance);
+    instance.abandon("Other calls of the client need the process");
     instance.instance.retire();
   }
 
@@ -171,4 +188,13 @@ export class InteractivePool {
         "when a call has ended",
     );
   }
+}
+
+/** Whose processes with which capabilities; `clientOf` undoes it. */
+function keyFor(client: string, capabilities: string): string {
+  return `${JSON.stringify(client)}\n${capabilities}`;
+}
+
+function clientOf(key: string): string {
+  return key.slice(0, key.indexOf("\n"));
 }

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
+import type { Clock } from "../../src/clock.ts";
 import { type GatewayError, toGatewayError } from "../../src/errors.ts";
 import { MAX_SERVER_DEPTH, type Member, scan } from "../../src/mcp/scan.ts";
 import { claimsModern } from "../../src/mcp/revisions.ts";
@@ -31,6 +31,12 @@ const MAX_ASKS = 64;
 /** Notifications that are kept for a parked call. */
 const MAX_KEPT_NOTES = 16;
 
+/**
+ * Milliseconds in which further questions still belong to the first one: servers write them one after the
+ * other, and an engine may hand each over by itself.
+ */
+export const GATHER_MS = 20;
+
 const NOT_ANSWERED = '{"code":-32603,"message":"The client did not answer"}';
 const NOT_DECLARED = '{"code":-32601,"message":"The client does not serve this method"}';
 const BAD_ANSWER = '{"code":-32603,"message":"The client gave an answer that is none"}';
@@ -40,6 +46,7 @@ export interface CallContext {
   /** Name of the server. */
   readonly server: string;
   readonly peer: Peer;
+  readonly clock: Clock;
   readonly parking: Parking<LegacyCall>;
   /** Whether its tool is only run as a task. */
   readonly needsTask: boolean;
@@ -59,7 +66,8 @@ export class LegacyCall implements Listener, Parked {
   /** What the server waits for, by the client's key for it. */
   readonly #asks = new Map<string, Ask>();
   #asked = 0;
-  #gathering = false;
+  /** Ends the wait for further questions; undefined while there is none. */
+  #cancelGathering: (() => void) | undefined;
   #state: string | undefined;
   /** Tells the one who comes back what has happened meanwhile. */
   #outcome: ((ongoing: Ongoing) => void) | undefined;
@@ -82,6 +90,10 @@ export class LegacyCall implements Listener, Parked {
     return this.#ongoing.exchange.caller.protocolVersion;
   }
 
+  get patienceMs(): number | undefined {
+    return this.#ongoing.exchange.patienceMs?.();
+  }
+
   /** Whether it waits for a person. */
   get isParked(): boolean {
     return this.#state !== undefined;
@@ -94,7 +106,7 @@ export class LegacyCall implements Listener, Parked {
     this.#withdraw = needsTask
       ? this.#sendTask(peer)
       : peer.send(method, (id) => toLegacyParams(params, id), this);
-    this.#ongoing.onWithdraw((reason) => this.#cancel(reason));
+    this.#ongoing.onWithdraw((reason) => this.abandon(reason));
     this.#ongoing.accepted();
   }
 
@@ -106,8 +118,7 @@ export class LegacyCall implements Listener, Parked {
       ongoing.error(JSON.stringify({ code: -32602, message }));
       return;
     }
-    if (this.#state !== undefined) this.#context.parking.leave(this.#state);
-    this.#state = undefined;
+    this.#leave();
     ongoing.accepted();
     for (const note of this.#notes.splice(0)) ongoing.note(note);
     if (this.#outcome !== undefined) {
@@ -115,7 +126,7 @@ export class LegacyCall implements Listener, Parked {
       return;
     }
     this.#ongoing = ongoing;
-    ongoing.onWithdraw((reason) => this.#cancel(reason));
+    ongoing.onWithdraw((reason) => this.abandon(reason));
     for (const [key, ask] of this.#asks) {
       const response = responses.get(key);
       const error = errors.get(key);
@@ -185,6 +196,12 @@ export class LegacyCall implements Listener, Parked {
     if (this.#outcome === undefined) this.#cancel("The client did not come back in time");
   }
 
+  /** Nobody will come back for it any more. */
+  abandon(reason: string): void {
+    this.#leave();
+    this.#cancel(reason);
+  }
+
   /** Has a task made and waits for its result; progress comes under the id of the first request. */
   #sendTask(peer: Peer): Withdraw {
     const { method, params } = this.#ongoing.exchange;
@@ -228,13 +245,12 @@ export class LegacyCall implements Listener, Parked {
     this.result(own, members);
   }
 
-  /** Asks the client for everything that arrives before the event loop turns. */
+  /** Asks the client for everything that arrives within a moment. */
   #gather(): void {
-    if (this.#gathering || this.isParked) return;
-    this.#gathering = true;
-    setImmediate(() => {
-      this.#gathering = false;
-      if (!this.#done && !this.isParked && this.#asks.size > 0) this.#park();
+    if (this.isParked) return;
+    this.#cancelGathering ??= this.#context.clock.after(GATHER_MS, () => {
+      this.#cancelGathering = undefined;
+      if (!this.isParked && this.#asks.size > 0) this.#park();
     });
   }
 
@@ -282,6 +298,12 @@ export class LegacyCall implements Listener, Parked {
     else ongoing.failed(error);
   }
 
+  /** Gives its place up if it is parked. */
+  #leave(): void {
+    if (this.#state !== undefined) this.#context.parking.leave(this.#state);
+    this.#state = undefined;
+  }
+
   #cancel(reason: string): void {
     if (this.#done) return;
     this.#withdraw(reason);
@@ -290,6 +312,8 @@ export class LegacyCall implements Listener, Parked {
 
   #end(): void {
     this.#done = true;
+    this.#cancelGathering?.();
+    this.#cancelGathering = undefined;
     for (const ask of this.#asks.values()) ask.refuse(NOT_ANSWERED);
     this.#asks.clear();
     this.#context.done(this);

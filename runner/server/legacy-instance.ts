@@ -1,3 +1,4 @@
+import type { Clock } from "../../src/clock.ts";
 import { GatewayError } from "../../src/errors.ts";
 import { claimsModern } from "../../src/mcp/revisions.ts";
 import { MAX_SERVER_DEPTH, rawMember, scan, stringMember } from "../../src/mcp/scan.ts";
@@ -17,6 +18,7 @@ const ELICITATION_COMPLETE = "notifications/elicitation/complete";
 export interface LegacyInstanceContext {
   /** Name of the server. */
   readonly server: string;
+  readonly clock: Clock;
   /** Whether its client said that it has roots. */
   readonly hasRoots: boolean;
   readonly parking: Parking<LegacyCall>;
@@ -71,7 +73,7 @@ export class LegacyInstance implements InstanceEvents {
   carry(ongoing: Ongoing): void {
     const { peer } = this.instance;
     if (ongoing.exchange.caller.logLevel !== undefined) this.#wantMessages();
-    const { server, parking } = this.#context;
+    const { server, clock, parking } = this.#context;
     const { method, params } = ongoing.exchange;
     const { taskCalls } = this.instance.capabilities;
     const tool = taskCalls && method === "tools/call"
@@ -80,6 +82,7 @@ export class LegacyInstance implements InstanceEvents {
     const call = new LegacyCall(ongoing, {
       server,
       peer,
+      clock,
       parking,
       needsTask: tool !== undefined && this.#listedTools().get(tool) === true,
       parked: () => this.#context.eased(this),
@@ -95,6 +98,11 @@ export class LegacyInstance implements InstanceEvents {
       this.#calls.delete(call);
       throw error;
     }
+  }
+
+  /** Gives up the calls that wait for a person, who has not come back for so long. */
+  abandon(reason: string): void {
+    for (const call of [...this.#calls]) call.abandon(reason);
   }
 
   notified(method: string, params: string): void {

@@ -115,6 +115,8 @@ export class LegacyServer implements EraServer {
 
   /** Goes on with a call; true when there is none to go on with and it has to be sent again. */
   #callsAgain(ongoing: Ongoing, input: Input): boolean {
+    // Answers to a question that was never asked here, as clients may send them with a first call.
+    if (input.state === undefined) return true;
     if (input.state === CALL_AGAIN) {
       const answers = [...input.responses.values()].map((text): unknown => JSON.parse(text));
       if (input.errors.size === 0 && answers.every((each) => v.is(accepted, each))) return true;
@@ -126,7 +128,7 @@ export class LegacyServer implements EraServer {
       );
       return false;
     }
-    const call = this.#parking.find(input.state ?? "", ongoing.exchange.caller.client);
+    const call = this.#parking.find(input.state, ongoing.exchange.caller.client);
     if (call === undefined) ongoing.failed(this.#parking.expired());
     else call.resume(ongoing, input);
     return false;
@@ -252,9 +254,10 @@ export class LegacyServer implements EraServer {
   }
 
   #join(instance: Instance, capabilities: string): LegacyInstance {
-    const { name, watch } = this.#context;
+    const { name, clock, watch } = this.#context;
     return new LegacyInstance(instance, {
       server: name,
+      clock,
       hasRoots: capabilities.includes('"roots"'),
       parking: this.#parking,
       watch,

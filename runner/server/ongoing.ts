@@ -5,7 +5,7 @@ import { progressToken, toProgressNote } from "./params.ts";
 
 /**
  * An exchange under way: its listener hears one end at most, nothing after it, and nothing at all once
- * it was withdrawn.
+ * it was withdrawn. One that ended in a question can still be withdrawn: nobody will answer then.
  */
 export class Ongoing {
   readonly exchange: Exchange;
@@ -13,6 +13,7 @@ export class Ongoing {
   tries = 0;
   readonly #listener: ExchangeListener;
   #over = false;
+  #asking = false;
   #withdrawn: string | undefined;
   #tell: Withdraw = () => {};
 
@@ -28,8 +29,9 @@ export class Ongoing {
 
   /** Nobody waits for it any more: who carries it out is told why. */
   withdraw(reason: string): void {
-    if (this.#over) return;
+    if (this.#over && !this.#asking) return;
     this.#over = true;
+    this.#asking = false;
     this.#withdrawn = reason;
     this.#tell(reason);
   }
@@ -64,7 +66,9 @@ export class Ongoing {
 
   /** Ends it with a question. */
   inputRequired(result: string, state: string | undefined): void {
-    if (this.#end()) this.#listener.inputRequired(result, state);
+    if (!this.#end()) return;
+    this.#asking = true;
+    this.#listener.inputRequired(result, state);
   }
 
   /** Ends it with a JSON-RPC error of the server. */

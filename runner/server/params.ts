@@ -50,14 +50,15 @@ export function progressToken({ text, outline }: Params): string | undefined {
 
 /**
  * The params for a legacy server: our request id as progress token, and without the `_meta` keys of the
- * modern envelope, which some legacy servers refuse.
+ * modern envelope, which some legacy servers refuse. Without `task` as well: the experimental tasks of
+ * MCP 2025-11-25 are between us and the server, see legacy-task.ts.
  */
 export function toLegacyParams({ text, outline }: Params, id: number): string {
   const meta = outline.members.get("_meta")?.value;
   // Most calls of legacy clients have none, and then nothing is copied.
-  if (meta === undefined) return text;
+  if (meta === undefined && !outline.members.has("task")) return text;
   let metaText: string | null = null;
-  if (meta.kind === "object") {
+  if (meta?.kind === "object") {
     const changes: Record<string, string | null> = {};
     for (const key of meta.members.keys()) {
       if (key.startsWith(RESERVED_PREFIX) || key === INPUT_ERRORS_KEY) changes[key] = null;
@@ -66,7 +67,7 @@ export function toLegacyParams({ text, outline }: Params, id: number): string {
     const kept = spliceObject(text, meta, changes);
     if (kept !== "{}") metaText = kept;
   }
-  return spliceObject(text, outline, { _meta: metaText });
+  return spliceObject(text, outline, { _meta: metaText, task: null });
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Clock } from "../../src/clock.ts";
 import { GatewayError } from "../../src/errors.ts";
 
-/** Milliseconds that a person has to answer what a server asks. */
+/** Milliseconds that a person has to answer what a server asks, unless the call says otherwise. */
 export const PARKED_TTL_MS = 5 * 60_000;
 
 /** Calls of one server that wait for a person at a time. */
@@ -14,6 +14,8 @@ export const MAX_PARKED_OF_CLIENT = 16;
 export interface Parked {
   /** Id of the client token that it belongs to. */
   readonly client: string;
+  /** Milliseconds that it may wait; undefined for the usual time. */
+  readonly patienceMs: number | undefined;
   /** Nobody has come back in time. */
   expire(): void;
 }
@@ -35,7 +37,7 @@ export class Parking<Call extends Parked> {
   }
 
   /**
-   * Parks a call for `PARKED_TTL_MS`.
+   * Parks a call for as long as it may wait.
    *
    * @returns Its state, new each time.
    * @throws {GatewayError} `overloaded`.
@@ -52,7 +54,7 @@ export class Parking<Call extends Parked> {
       );
     }
     const state = crypto.randomUUID();
-    const cancelExpiry = this.#clock.after(PARKED_TTL_MS, () => {
+    const cancelExpiry = this.#clock.after(parked.patienceMs ?? PARKED_TTL_MS, () => {
       this.#places.delete(state);
       parked.expire();
     });

@@ -8,7 +8,7 @@ import type { Clock } from "../../src/clock.ts";
 import { toGatewayError } from "../../src/errors.ts";
 import type { TaskCall, TaskCallListener } from "../gateway/task-keeper.ts";
 import type { ExchangeListener, Withdraw } from "../server/exchange.ts";
-import type { Task } from "./task.ts";
+import { type Task, TASK_DEADLINE_MS } from "./task.ts";
 
 /**
  * How long a tool may take before its call becomes a task, in milliseconds from when its server has
@@ -105,7 +105,9 @@ export function callOrTask(
     cancelTimer();
     tell(to);
   };
-  const withdrawExchange = call.run(call.exchange, {
+  // A task waits for its client as long as it lives, a call only as long as a person does.
+  const patienceMs = (): number | undefined => to === listener ? undefined : TASK_DEADLINE_MS;
+  const withdrawExchange = call.run({ ...call.exchange, patienceMs }, {
     accepted() {
       if (phase === "waiting") {
         cancelTimer();

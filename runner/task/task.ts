@@ -122,8 +122,9 @@ export class Task {
 
   #run(input?: Input): void {
     const { exchange, run } = this.#context.call;
+    const patient = { ...exchange, patienceMs: () => TASK_DEADLINE_MS };
     this.#guarded(() => {
-      this.#withdraw = run(input === undefined ? exchange : { ...exchange, input }, this.listener);
+      this.#withdraw = run(input === undefined ? patient : { ...patient, input }, this.listener);
     });
   }
 

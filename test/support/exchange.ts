@@ -11,6 +11,7 @@ export interface ExchangeOptions {
   readonly version?: string;
   readonly capabilities?: Readonly<Record<string, unknown>>;
   readonly logLevel?: Exchange["caller"]["logLevel"];
+  readonly patienceMs?: Exchange["patienceMs"];
   /** What it goes on with. */
   readonly input?: {
     readonly state?: string | undefined;
@@ -63,6 +64,7 @@ export function begin(server: Server, options: ExchangeOptions = {}): Begun {
       capabilities: options.capabilities ?? {},
       logLevel: options.logLevel,
     },
+    ...(options.patienceMs && { patienceMs: options.patienceMs }),
     ...(input && {
       input: {
         state: input.state,

@@ -6,11 +6,14 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { GATHER_MS } from "../../runner/server/legacy-call.ts";
+import { MAX_OF_CLIENT } from "../../runner/server/interactive-pool.ts";
 import { PARKED_TTL_MS } from "../../runner/server/parking.ts";
+import type { FakeClock } from "../support/fake-clock.ts";
 import { begin, type Begun, type ExchangeOptions } from "../support/exchange.ts";
 import { type Behaviour, type Message, type Pipe, wellBehaved } from "../support/pipe.ts";
 import { type Bench, type BenchOptions, openServer } from "../support/server.ts";
-import { settled } from "../support/settled.ts";
+import { settled as turned } from "../support/settled.ts";
 
 const ELICITATION = { elicitation: { form: {} } };
 const EVERYTHING = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} };
@@ -21,6 +24,16 @@ type Script = (
   call: { readonly id: number; readonly params: Message["params"] },
   pipe: Pipe,
 ) => void;
+
+/** The clock of the server at hand. */
+let clock: FakeClock;
+
+/** Lets everything happen that takes no longer than it takes to gather the questions of a server. */
+async function settled(): Promise<void> {
+  await turned();
+  clock.advance(GATHER_MS);
+  await turned();
+}
 
 /** A server whose calls follow a script, with what answers to its requests `answered` hears. */
 function scripted(
@@ -36,6 +49,7 @@ function scripted(
       message.method === undefined ? answered(message, pipe) : usual(message, pipe);
   };
   const bench = openServer({ behave, ...options });
+  ({ clock } = bench);
   return {
     ...bench,
     call: (more) => begin(bench.server, { capabilities: ELICITATION, ...more }),
@@ -193,10 +207,63 @@ test("a state works once, for its own client, and says otherwise that it has exp
   assert.deepEqual(call({ input: { ...input, state: "made up" } }).events, [
     "failed state_invalid unknown",
   ]);
-  assert.deepEqual(call({ input: { responses: {} } }).events, ["failed state_invalid unknown"]);
   call({ input });
   await settled();
   assert.deepEqual(call({ input }).events, ["failed state_invalid unknown"]);
+});
+
+test("answers without a state come with a first call: it is sent, and asks", async () => {
+  const { call, interactive } = greeter();
+  const first = call({ input: { responses: { "elicitation-1": { action: "accept" } } } });
+  await settled();
+  assert.deepEqual(Object.keys(first.question().inputRequests), ["elicitation-1"]);
+  assert.equal(interactive().received("tools/call").length, 1);
+});
+
+test("a question may wait as long as its call says", async () => {
+  const { call } = greeter();
+  const first = call({ patienceMs: () => 2 * PARKED_TTL_MS });
+  await settled();
+  clock.advance(2 * PARKED_TTL_MS - 2 * GATHER_MS);
+  const second = call({
+    input: { state: first.question().state, responses: { "elicitation-1": {} } },
+  });
+  await settled();
+  assert.match(second.events.at(-1) ?? "", /^result /);
+});
+
+test("a call that is given up while it is parked is taken back from the server at once", async () => {
+  const { call, interactive } = greeter();
+  const first = call();
+  await settled();
+  const { state } = first.question();
+  first.withdraw("Not wanted any more");
+  const [called] = interactive().received("tools/call");
+  const [cancelled] = interactive().received("notifications/cancelled");
+  assert.equal(cancelled?.params?.["requestId"], called?.id);
+  const late = call({ input: { state, responses: {} } });
+  assert.deepEqual(late.events, ["failed state_invalid unknown"]);
+});
+
+test("a client that abandons its questions gives up the oldest for its next call, and nobody else's", async () => {
+  const { call, pipes } = greeter();
+  const other = call({ client: "other" });
+  await settled();
+  const own: Begun[] = [];
+  for (let n = 0; n <= MAX_OF_CLIENT; n++) {
+    own.push(call());
+    await settled();
+  }
+  assert.equal(pipes.filter(({ ended }) => ended).length, 1);
+  const back = async (from: Begun, client?: string): Promise<string> => {
+    const input = { state: from.question().state, responses: { "elicitation-1": {} } };
+    const second = call({ input, ...(client !== undefined && { client }) });
+    await settled();
+    return (second.events.at(-1) ?? "").slice(0, 20);
+  };
+  assert.equal(await back(own[0] as Begun), "failed state_invalid");
+  for (const each of own.slice(1)) assert.match(await back(each), /^(accepted|result)/);
+  assert.match(await back(other, "other"), /^(accepted|result)/);
 });
 
 test("nobody comes back within five minutes: the server is told, and the process is free", async () => {
@@ -394,9 +461,10 @@ test("params of a question that are no object are shown as an empty one", async 
 test("prompts and resources are asked about like tools", async () => {
   const asking: Behaviour = (_, pipe) =>
     pipe.say({ id: "q", method: "elicitation/create", params: FORM });
-  const { server } = openServer({
+  const { server, ...bench } = openServer({
     behave: () => wellBehaved(["echo"], { "prompts/get": asking, "resources/read": asking }),
   });
+  ({ clock } = bench);
   for (const method of ["prompts/get", "resources/read"] as const) {
     const each = begin(server, { method, params: "{}", capabilities: ELICITATION });
     await settled();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { Gateway } from "../../runner/gateway/gateway.ts";
+import { GATHER_MS } from "../../runner/server/legacy-call.ts";
 import { SLOW_MS } from "../../runner/task/promotion.ts";
 import { fileStore } from "../../runner/task/store.ts";
 import { Tasks } from "../../runner/task/tasks.ts";
@@ -102,11 +103,12 @@ test("a slow call of a legacy server outlives the connection that it came by, an
 });
 
 test("a task asks what its legacy server asks, and hands it the answer", async () => {
-  const { call, get, reached } = await openTaskGateway();
+  const { clock, call, get, reached } = await openTaskGateway();
   const { taskId } = await call("tools/call", { name: "a__job" }).result();
   const { pipe, id } = await reached();
   const params = { message: "Who?", requestedSchema: { type: "object", properties: {} } };
   pipe.say({ id: "q1", method: "elicitation/create", params });
+  clock.advance(GATHER_MS);
   const asked = await eventually("the question", async () => {
     const shown = await get(taskId);
     return shown["status"] === "input_required" ? shown : undefined;
@@ -132,6 +134,7 @@ test("a question before the task is the call's, and its retry becomes the task",
   const { pipe, id } = await reached();
   const params = { message: "Who?", requestedSchema: { type: "object", properties: {} } };
   pipe.say({ id: "q1", method: "elicitation/create", params });
+  clock.advance(GATHER_MS);
   const asked = await first.result();
   assert.equal(asked["resultType"], "input_required");
   assert.equal("taskId" in asked, false);

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { POLL_INTERVAL_MS } from "../../runner/task/record.ts";
+import type { Exchange } from "../../runner/server/exchange.ts";
+import { TASK_DEADLINE_MS } from "../../runner/task/task.ts";
 import { openTasks, removeTaskFolders, type TaskBench } from "../support/tasks.ts";
 
 after(removeTaskFolders);
@@ -44,14 +46,18 @@ test("the answer goes to the server with its state, and the task works on to its
   const { status, inputRequests } = await get(taskId);
   assert.deepEqual([status, inputRequests], ["working", undefined]);
   const [first, second] = bench.exchanges;
-  assert.deepEqual(second?.exchange, {
-    ...first?.exchange,
+  const { patienceMs, ...exchange } = first?.exchange as Exchange;
+  assert.deepEqual({ ...second?.exchange, patienceMs }, {
+    ...exchange,
+    patienceMs,
     input: {
       state: "state 1",
       responses: new Map([["name", JSON.stringify(answer)]]),
       errors: new Map(),
     },
   });
+  assert.equal(second?.exchange.patienceMs?.(), TASK_DEADLINE_MS, "as long as the task lives");
+  assert.equal(patienceMs?.(), TASK_DEADLINE_MS);
   second?.result('{"content":[]}');
   assert.equal((await get(taskId)).status, "completed");
 });
