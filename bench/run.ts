@@ -101,6 +101,7 @@ async function containerSpec(
   say: (line: string) => void,
   labels: ContainerSpec["labels"],
 ): Promise<ContainerSpec> {
+  if (source.kind === "http") throw new TypeError("The benchmark runs servers in containers only");
   const { image, command } = await ensureImage(engine, source, say);
   return { image, command: [...command, ...args], env, volumes, limits, labels };
 }

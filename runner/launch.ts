@@ -39,10 +39,8 @@ export function launcherOf(config: ServerConfig, context: LaunchContext): Launch
   const { clock, log, engine, owner } = context;
   if (source.kind === "http") {
     const { url } = source;
-    const named: Log = (level, message, fields) =>
-      log(level, `Server "${name}": ${message}`, fields);
     return {
-      launch: () => launchUpstream({ url, headers, clock, log: named }),
+      launch: () => launchUpstream({ url, headers, clock }),
       image: () => undefined,
       program: () => undefined,
     };

@@ -13,7 +13,7 @@ import { authenticateClient, authenticateRunner, type FindGrant } from "./front/
 import { readBody } from "./front/body.ts";
 import { checkOrigin, corsHeaders, type OriginPolicy } from "./front/origin.ts";
 import { checkUpgrade } from "./front/tunnel.ts";
-import { ALLOWED_METHODS, methodNotAllowed } from "./home/request.ts";
+import { ALLOWED_METHODS, CHALLENGE, methodNotAllowed } from "./home/request.ts";
 import type { Hub, Upgrade } from "./hub/hub.ts";
 import type { Store } from "./store/store.ts";
 
@@ -94,7 +94,7 @@ export function createApp(context: AppContext): Hono<{ Bindings: AppBindings }> 
     if (error.code === "internal") {
       log("error", "A request failed inside the worker", { cause: String(thrown.stack) });
     }
-    if (error.facts.status === 401) c.header("WWW-Authenticate", 'Bearer realm="mcp-runner"');
+    if (error.facts.status === 401) c.header("WWW-Authenticate", CHALLENGE);
     // What is left of its body may never come, and nobody waits for that.
     if (error.code === "request_timeout") c.header("Connection", "close");
     if (error.code === "method_not_allowed") c.header("Allow", ALLOWED_METHODS);

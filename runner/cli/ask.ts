@@ -11,6 +11,7 @@ import { OFFERED_LISTS, type OfferedList } from "../../src/mcp/offer.ts";
 import { LATEST_LEGACY_REVISION } from "../../src/mcp/revisions.ts";
 import { MAX_SERVER_DEPTH, scan, stringMember } from "../../src/mcp/scan.ts";
 import { request } from "../client/mcp-client.ts";
+import { callTool } from "../client/tool-call.ts";
 import { loadConfig, type ServerConfig } from "../config/config.ts";
 import { openHome } from "../local/home.ts";
 import { createRunner, type Runner } from "../runner.ts";
@@ -58,7 +59,13 @@ export async function withAsk(
   }
   const token = given ?? terminal.env["MCP_RUNNER_TOKEN"];
   if (token === undefined) throw usageError("--url needs --token, or MCP_RUNNER_TOKEN", usage);
-  await work((method, members) => request({ url, token }, method, members));
+  const endpoint = { url, token };
+  await work((method, members = {}) => {
+    const { name, arguments: args } = members;
+    return method === "tools/call" && name !== undefined && args !== undefined
+      ? callTool(endpoint, { name, arguments: args })
+      : request(endpoint, method, members);
+  });
 }
 
 /** Runs `work` with servers of this command's own, all started that can be. */

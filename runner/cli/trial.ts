@@ -5,7 +5,8 @@
  * @module
  */
 import { GatewayError } from "../../src/errors.ts";
-import { type Endpoint, request } from "../client/mcp-client.ts";
+import type { Endpoint } from "../client/mcp-client.ts";
+import { prepareCall } from "../client/tool-call.ts";
 import type { Runner } from "../runner.ts";
 
 /** Calls whose median is the warm figure. */
@@ -46,10 +47,10 @@ export async function tryTool(
   if (owned === undefined) {
     throw new GatewayError("usage", `Cannot try "${tool}": no server has a tool of this name`);
   }
-  const members = { name: JSON.stringify(tool), arguments: args };
+  const send = await prepareCall(endpoint, { name: JSON.stringify(tool), arguments: args });
   const call = async (): Promise<{ readonly text: string; readonly ms: number }> => {
     const startedAt = performance.now();
-    const text = await request(endpoint, "tools/call", members);
+    const text = await send();
     return { text, ms: performance.now() - startedAt };
   };
   await owned.server.rest();

@@ -7,10 +7,11 @@
 import { GatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
 import { METHOD_HEADER, NAME_HEADER, namedBy, VERSION_HEADER } from "../../src/mcp/header.ts";
-import { RESERVED_PREFIX } from "../../src/mcp/meta.ts";
+import { CAPABILITIES_KEY, CLIENT_INFO_KEY, VERSION_KEY } from "../../src/mcp/meta.ts";
 import { MODERN_REVISION } from "../../src/mcp/revisions.ts";
 import { MAX_SERVER_DEPTH, rawMember, scan, stringMember } from "../../src/mcp/scan.ts";
 import { VERSION } from "../../src/version.ts";
+import { type HeaderFields, mirrored } from "../upstream/mirror.ts";
 
 /** An MCP endpoint and the token for it. */
 export interface Endpoint {
@@ -19,15 +20,16 @@ export interface Endpoint {
 }
 
 const META = JSON.stringify({
-  [`${RESERVED_PREFIX}protocolVersion`]: MODERN_REVISION,
-  [`${RESERVED_PREFIX}clientCapabilities`]: {},
-  [`${RESERVED_PREFIX}clientInfo`]: { name: "mcp-runner", version: VERSION },
+  [VERSION_KEY]: MODERN_REVISION,
+  [CAPABILITIES_KEY]: {},
+  [CLIENT_INFO_KEY]: { name: "mcp-runner", version: VERSION },
 });
 
 /**
  * Sends one request.
  *
  * @param members Raw JSON text of further members of `params`.
+ * @param more Further headers.
  * @returns JSON text of the result.
  * @throws {GatewayError} `tunnel_protocol` when the endpoint cannot be reached or refuses; a JSON-RPC
  * error of the endpoint becomes `server_failed` with its message.
@@ -36,6 +38,7 @@ export async function request(
   { url, token }: Endpoint,
   method: string,
   members: Readonly<Record<string, string>> = {},
+  more: HeaderFields = {},
 ): Promise<string> {
   const rest = Object.entries(members).map(([key, raw]) => `,${JSON.stringify(key)}:${raw}`);
   const name = members[namedBy(method) ?? ""];
@@ -46,6 +49,7 @@ export async function request(
     [VERSION_HEADER]: MODERN_REVISION,
     [METHOD_HEADER]: method,
     ...(name !== undefined && { [NAME_HEADER]: mirrored(String(JSON.parse(name))) }),
+    ...more,
   };
   const body = `{"jsonrpc":"2.0","id":1,"method":${JSON.stringify(method)},` +
     `"params":{"_meta":${META}${rest.join("")}}}`;
@@ -100,12 +104,4 @@ function readAnswer(text: string, status: number): string {
     // Words of a server or a worker, which are not trusted, on their way to a terminal.
     printable(message ?? `The worker answered with HTTP ${status}`),
   );
-}
-
-/** `value` as a header may carry it: itself if visible ASCII, else the Base64 sentinel. */
-function mirrored(value: string): string {
-  if (/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value) && !value.startsWith("=?")) {
-    return value;
-  }
-  return `=?base64?${Buffer.from(value, "utf8").toString("base64")}?=`;
 }

@@ -4,6 +4,7 @@ import type { GatewayServer } from "./gateway-server.ts";
 import { withMembers } from "./own-params.ts";
 import { relay } from "./relay.ts";
 import type { GatewayRequest, RequestContext } from "./request.ts";
+import { checkUnambiguous } from "./unambiguous.ts";
 
 /** What a completion is for, at its server. */
 interface Reference {
@@ -25,7 +26,8 @@ export async function serveCompletion(
 ): Promise<void> {
   const { params, caller, signal } = request;
   const ref = params.outline.members.get("ref")?.value;
-  const reference = ref && await find(context, params.text, ref);
+  if (ref !== undefined) checkUnambiguous(ref, "ref");
+  const reference = ref && await find(context, request, ref);
   if (ref === undefined || reference === undefined) {
     throw new GatewayError(
       "invalid_params",
@@ -47,7 +49,7 @@ export async function serveCompletion(
 
 async function find(
   { directory }: RequestContext,
-  text: string,
+  { call, params: { text } }: GatewayRequest,
   ref: Outline,
 ): Promise<Reference | undefined> {
   const type = stringMember(text, ref, "type");
@@ -58,6 +60,6 @@ async function find(
   }
   const uri = stringMember(text, ref, "uri");
   if (type !== "ref/resource" || uri === undefined) return undefined;
-  const { server: entry, own } = await directory.template(uri);
+  const { server: entry, own } = await directory.template(uri, call.servers);
   return { entry, member: "uri", own };
 }

@@ -21,6 +21,9 @@ import type { NamedTarget } from "./name-table.ts";
 import { readRewritten } from "./rewritten-uri.ts";
 import type { UriTarget } from "./uri-space.ts";
 
+/** Templates of one server that a URI is held against: they decide only who is asked first. */
+const MAX_TEMPLATES = 200;
+
 /** Who may have a resource. */
 export interface ResourceTargets {
   /** In the order in which they are to be asked; at least one. */
@@ -70,17 +73,14 @@ export class Directory {
    * The servers that may have the resource with this exposed URI: the one that lists it, else those
    * with a template that it may come from, then those that may read what they do not list.
    *
+   * @param within Names of the servers that the caller may reach for it; all unless given.
    * @throws {GatewayError} `unknown_resource`; or why a server that may have it could not be started.
    */
-  async resource(uri: string): Promise<ResourceTargets> {
-    if (uri.length > MAX_URI_LENGTH) throw unknownResource(uri);
-    const listed = this.catalogue().uris.resources.get(uri);
-    if (listed !== undefined) return { targets: [listed], listed: true };
-    const own = readRewritten(uri)?.own ?? uri;
-    const failures = await this.#start(({ rules }) => isUriAllowed(rules.resources, own));
-    const started = this.catalogue().uris.resources.get(uri);
-    if (started !== undefined) return { targets: [started], listed: true };
-    const targets = this.#unlisted(uri);
+  async resource(uri: string, within?: readonly string[]): Promise<ResourceTargets> {
+    const listing = () => this.catalogue().uris.resources.get(uri);
+    const { found, failures } = await this.#find(uri, listing, within);
+    if (found !== undefined) return { targets: [found], listed: true };
+    const targets = this.#unlisted(uri).filter(({ server }) => isWithin(server, within));
     if (targets.length > 0) return { targets, listed: false };
     throw failures[0] ?? unknownResource(uri);
   }
@@ -90,18 +90,41 @@ export class Directory {
    *
    * @throws {GatewayError} as `resource`.
    */
-  async template(text: string): Promise<UriTarget> {
-    const find = () => {
+  async template(text: string, within?: readonly string[]): Promise<UriTarget> {
+    const listing = () => {
       const { templates, resources } = this.catalogue().uris;
       return templates.get(text) ?? resources.get(text);
     };
-    const found = find();
+    const { found, failures } = await this.#find(text, listing, within);
     if (found !== undefined) return found;
-    const own = readRewritten(text)?.own ?? text;
-    const failures = await this.#start(({ rules }) => isUriAllowed(rules.resources, own));
-    const started = find();
-    if (started !== undefined) return started;
     throw failures[0] ?? unknownResource(text);
+  }
+
+  /**
+   * What `listing` gives, now or once the servers that may list `text` have started.
+   *
+   * @throws {GatewayError} `unknown_resource` for a text that is too long, and for what a server lists that
+   * the caller may not reach: nobody else is asked for it.
+   */
+  async #find(
+    text: string,
+    listing: () => UriTarget | undefined,
+    within: readonly string[] | undefined,
+  ): Promise<
+    { readonly found: UriTarget | undefined; readonly failures: readonly GatewayError[] }
+  > {
+    if (text.length > MAX_URI_LENGTH) throw unknownResource(text);
+    let found = listing();
+    let failures: readonly GatewayError[] = [];
+    if (found === undefined) {
+      const own = readRewritten(text)?.own ?? text;
+      failures = await this.#start((entry) =>
+        isUriAllowed(entry.rules.resources, own) && isWithin(entry, within)
+      );
+      found = listing();
+    }
+    if (found !== undefined && !isWithin(found.server, within)) throw unknownResource(text);
+    return { found, failures };
   }
 
   #unlisted(uri: string): readonly UriTarget[] {
@@ -112,10 +135,14 @@ export class Directory {
       // Under another URI than the one that it shows, a server's resource cannot be had.
       (rewriting.get(name)?.(own) ?? own) === uri
     );
-    const matching = new Set(
-      [...templates].filter(([template]) => matchesTemplate(template, uri))
-        .map(([, { server }]) => server),
-    );
+    const matching = new Set<GatewayServer>();
+    const looked = new Map<GatewayServer, number>();
+    for (const [template, { server }] of templates) {
+      const before = looked.get(server) ?? 0;
+      looked.set(server, before + 1);
+      if (before >= MAX_TEMPLATES || matching.has(server)) continue;
+      if (matchesTemplate(template, uri)) matching.add(server);
+    }
     const first = readers.filter((entry) => matching.has(entry));
     const rest = readers.filter((entry) => !matching.has(entry));
     return [...first, ...rest].map((server) => ({ server, own }));
@@ -131,4 +158,8 @@ export class Directory {
       start.status === "rejected" ? [toGatewayError(start.reason)] : []
     );
   }
+}
+
+function isWithin({ server }: GatewayServer, names: readonly string[] | undefined): boolean {
+  return names === undefined || names.includes(server.name);
 }

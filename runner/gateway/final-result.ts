@@ -4,14 +4,18 @@
  *
  * @module
  */
+import { GatewayError } from "../../src/errors.ts";
 import { SERVER_INFO_KEY } from "../../src/mcp/meta.ts";
-import { type Member, readString } from "../../src/mcp/scan.ts";
+import { MAX_SERVER_DEPTH, type Member, readString, scan } from "../../src/mcp/scan.ts";
 import { VERSION } from "../../src/version.ts";
 
 /** JSON text of the `_meta` members that name us where a server does not name itself. */
 const SERVER_INFO = `${JSON.stringify(SERVER_INFO_KEY)}:${
   JSON.stringify({ name: "mcp-runner", version: VERSION })
 }`;
+
+/** Longest `resultType` that is passed on: as long as a frame takes it. */
+const MAX_RESULT_TYPE_LENGTH = 128;
 
 /** A result that is ready for its caller. */
 export interface FinalResult {
@@ -44,12 +48,22 @@ export function finalResult(
   return { text: added.length === 0 ? named : `{${added.join(",")}${rest}`, resultType };
 }
 
-/** The type that a result says it has; `complete` if it says nothing. */
+/**
+ * The type that a result says it has; `complete` if it says nothing.
+ *
+ * @throws {GatewayError} `server_failed` for one that no frame can carry: it would end the tunnel.
+ */
 export function resultTypeOf(result: string, members: ReadonlyMap<string, Member>): string {
   const value = members.get("resultType")?.value;
   if (value?.kind !== "string") return "complete";
   const base = baseOf(result, members);
-  return readString(result.slice(value.start - base, value.end - base));
+  const resultType = readString(result.slice(value.start - base, value.end - base));
+  if (resultType.length <= MAX_RESULT_TYPE_LENGTH) return resultType;
+  throw new GatewayError(
+    "server_failed",
+    `Cannot pass on the answer of the server: its resultType is longer than ${MAX_RESULT_TYPE_LENGTH}`,
+    { executed: "yes" },
+  );
 }
 
 /** An InputRequiredResult needs `_meta` as well; it is small, and has none as a rule. */
@@ -63,11 +77,22 @@ function withServerInfo(result: string, members: ReadonlyMap<string, Member>): s
   const base = baseOf(result, members);
   const [start, end] = [meta.start - base, meta.end - base];
   const text = result.slice(start, end);
-  if (text.includes(SERVER_INFO_KEY)) return result;
-  const empty = text.slice(1, -1).trim() === "";
+  const own = membersOf(text);
+  if (own === undefined || own.has(SERVER_INFO_KEY)) return result;
+  const empty = own.size === 0;
   return `${result.slice(0, start)}{${SERVER_INFO}${empty ? "" : ","}${text.slice(1)}${
     result.slice(end)
   }`;
+}
+
+/** Keys may be written with escapes; undefined for an object with a key twice, which stays as it is. */
+function membersOf(text: string): ReadonlyMap<string, Member> | undefined {
+  try {
+    return scan(text, { keep: 1, maxDepth: MAX_SERVER_DEPTH }).members;
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return undefined;
+  }
 }
 
 /** Where the result began in the text that was outlined: its first key is the first quote of both. */

@@ -26,6 +26,7 @@ import { serveSubscription, SUBSCRIPTION_ENDED } from "./subscription.ts";
 import { ServerTaskIds } from "./task-id.ts";
 import type { TaskKeeper } from "./task-keeper.ts";
 import { serveTask } from "./task-request.ts";
+import { checkUnambiguous } from "./unambiguous.ts";
 
 /** What a gateway needs of the runner. */
 export interface GatewayContext {
@@ -205,6 +206,7 @@ export class Gateway {
     const serve = METHODS.get(call.method);
     if (serve === undefined) throw new GatewayError("unknown_method", "Method not found");
     const params = readParams(call.params === "" ? "{}" : call.params);
+    checkUnambiguous(params.outline, "params");
     await serve(this.#requests, { call, caller: callerOf(call), params, reply, signal });
   }
 

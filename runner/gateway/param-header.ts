@@ -7,7 +7,7 @@
 import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
 import { mirroredValue } from "../../src/mcp/header.ts";
-import { readAnnotations } from "../upstream/annotation.ts";
+import { ANNOTATION, readAnnotations } from "../upstream/annotation.ts";
 
 /** A parameter that is repeated in the header `Mcp-Param-<name>`. */
 export interface ParamHeader {
@@ -17,7 +17,6 @@ export interface ParamHeader {
   readonly path: readonly string[];
 }
 
-const ANNOTATION = "x-mcp-header";
 const NUMBER = /^-?\d{1,32}(?:\.\d{1,32})?$/;
 
 const toolShape = v.object({ inputSchema: v.unknown() });

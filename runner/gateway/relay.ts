@@ -88,7 +88,7 @@ export function relay(
       }),
     inputRequired: (result, inner) =>
       guarded(() => {
-        if (subject === undefined) throw new TypeError("The request cannot ask for input");
+        if (subject === undefined) throw outOfPlace(server.name);
         const state = { server: server.name, round: round + 1, inner };
         reply.result(
           withState(result, context.states.give(subject, state), caller.protocolVersion),
@@ -119,6 +119,14 @@ function withState(result: string, state: string, protocolVersion: string): stri
     requestState: JSON.stringify(state),
     ...(named && { _meta: serverInfoMember() }),
   });
+}
+
+function outOfPlace(server: string): GatewayError {
+  return new GatewayError(
+    "server_failed",
+    `Cannot go on with the request: server "${server}" asked for input, which this method cannot`,
+    { executed: "unknown" },
+  );
 }
 
 function unreadable(server: string): GatewayError {

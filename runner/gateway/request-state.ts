@@ -7,11 +7,12 @@
  *
  * @module
  */
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import * as v from "valibot";
 import type { Clock } from "../../src/clock.ts";
 import { GatewayError } from "../../src/errors.ts";
 import { stickTo, unstick } from "../../src/mcp/sticky.ts";
+import { digestOf } from "./argument-digest.ts";
 import { Seal } from "./seal.ts";
 
 /** Milliseconds in which the input must come: what a person needs to answer, and no more. */
@@ -25,6 +26,9 @@ const MAX_INNER_BYTES = 64 * 1024;
 
 /** Longest state that is looked at, in characters: the longest that we can have given. */
 const MAX_STATE_LENGTH = 1024 * 1024;
+
+/** Most states that may come back within the time of one: far more than people answer. */
+export const MAX_USED = 20_000;
 
 /** What a state is bound to. */
 export interface StateSubject {
@@ -84,7 +88,7 @@ export class RequestStates {
     const value: v.InferOutput<typeof payload> = {
       server,
       client: subject.client,
-      digest: digestOf(subject),
+      digest: digestOf(subject.method, subject.name, subject.args),
       round,
       expires: this.#clock.now() + STATE_TTL_MS,
       nonce: randomUUID(),
@@ -96,7 +100,8 @@ export class RequestStates {
   /**
    * Takes a state back, once.
    *
-   * @throws {GatewayError} `state_invalid` in the same words whatever is wrong with it.
+   * @throws {GatewayError} `state_invalid` in the same words whatever is wrong with it; `overloaded`,
+   * which leaves it good.
    */
   take(text: string, subject: StateSubject): OpenedState {
     const sealed = text.length > MAX_STATE_LENGTH ? undefined : unstick(this.#runner, text);
@@ -107,8 +112,9 @@ export class RequestStates {
     this.#forget(now);
     if (
       now >= expires || client !== subject.client || this.#used.has(nonce) ||
-      digest !== digestOf(subject)
+      digest !== digestOf(subject.method, subject.name, subject.args)
     ) throw stateInvalid();
+    if (this.#used.size >= MAX_USED) throw tooMany();
     this.#used.set(nonce, expires);
     return { server, round, inner };
   }
@@ -132,6 +138,13 @@ function refused(server: string, what: string): GatewayError {
   );
 }
 
+function tooMany(): GatewayError {
+  return new GatewayError(
+    "overloaded",
+    "Too many requests have gone on after a question: try again in some minutes",
+  );
+}
+
 /** The one answer for a state that cannot be used, whatever is wrong with it. */
 export function stateInvalid(): GatewayError {
   return new GatewayError(
@@ -139,19 +152,4 @@ export function stateInvalid(): GatewayError {
     "Cannot go on with the request: its requestState has expired, was used, or belongs to another " +
       "request; make the request anew, what it did before may have had effects",
   );
-}
-
-/** The same for arguments that mean the same: a client may write them anew with each round. */
-function digestOf({ method, name, args }: StateSubject): string {
-  const value: unknown = args === undefined ? null : JSON.parse(args);
-  return createHash("sha256").update(JSON.stringify([method, name, sorted(value)]))
-    .digest("base64url");
-}
-
-/** `value` with the members of every object as a list in the order of their names. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== "object" || value === null) return value;
-  const members = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return { object: members.map(([key, each]) => [key, sorted(each)]) };
 }

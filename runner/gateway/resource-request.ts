@@ -23,12 +23,12 @@ export async function serveResource(
   context: RequestContext,
   request: GatewayRequest,
 ): Promise<void> {
-  const { params, caller, signal } = request;
+  const { call, params, caller, signal } = request;
   const uri = stringMember(params.text, params.outline, "uri");
   if (uri === undefined) {
     throw new GatewayError("invalid_params", "Cannot read a resource: params.uri is missing");
   }
-  const { targets, listed } = await context.directory.resource(uri);
+  const { targets, listed } = await context.directory.resource(uri, call.servers);
   if (signal.aborted) return;
   const subject = { client: caller.client, method: "resources/read", name: uri, args: undefined };
   const servers = targets.map(({ server: { server: { name } } }) => name);

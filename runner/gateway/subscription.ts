@@ -36,7 +36,7 @@ export async function serveSubscription(
   context: RequestContext,
   request: GatewayRequest,
 ): Promise<void> {
-  const { params, reply, signal } = request;
+  const { call, params, reply, signal } = request;
   const parsed = v.safeParse(listenParams, JSON.parse(params.text));
   if (!parsed.success) {
     throw new GatewayError(
@@ -49,7 +49,7 @@ export async function serveSubscription(
   signal.addEventListener("abort", () => stops.forEach((stop) => stop()));
   let failures = 0;
   const begin = async (wanted: readonly string[]): Promise<void> => {
-    const { found, failed } = await byServer(context, wanted);
+    const { found, failed } = await byServer(context, wanted, call.servers);
     if (signal.aborted) return;
     for (const [entry, own] of found) stops.add(keepListening(context, request, { entry, own }));
     if (failed.length === 0) return;
@@ -71,12 +71,16 @@ interface Found {
   readonly failed: readonly string[];
 }
 
-async function byServer({ directory }: RequestContext, uris: readonly string[]): Promise<Found> {
+async function byServer(
+  { directory }: RequestContext,
+  uris: readonly string[],
+  within: readonly string[] | undefined,
+): Promise<Found> {
   const found = new Map<GatewayServer, string[]>();
   const failed: string[] = [];
   for (const uri of new Set(uris)) {
     try {
-      const { targets } = await directory.resource(uri);
+      const { targets } = await directory.resource(uri, within);
       for (const { server, own } of targets) {
         found.set(server, [...found.get(server) ?? [], own]);
       }

@@ -9,6 +9,12 @@ import { isUriAllowed } from "../../src/policy/uri-rules.ts";
 import type { GatewayServer } from "./gateway-server.ts";
 import { readRewritten, rewriteUri } from "./rewritten-uri.ts";
 
+/**
+ * Shared templates that each URI of a server is held against. A server with more has all its URIs
+ * rewritten: thousands of templates by thousands of URIs would hold up the runner.
+ */
+const MAX_MATCHED = 8;
+
 /** A resource or resource template of one server. */
 export interface UriTarget {
   readonly server: GatewayServer;
@@ -41,12 +47,11 @@ export function uriSpaceOf(servers: readonly GatewayServer[]): UriSpace {
     const taken = new Set(uris.filter((uri) => resources.has(uri) || isReserved(uri)));
     const shared = patterns.filter((it) => templates.has(it) || isReserved(it));
     for (const template of shared) taken.add(template);
+    const matches = (uri: string): boolean =>
+      shared.length > MAX_MATCHED || shared.some((it) => matchesTemplate(it, uri));
     const expose: ExposeUri = taken.size === 0
       ? (uri) => uri
-      : (uri) =>
-        taken.has(uri) || shared.some((it) => matchesTemplate(it, uri))
-          ? rewriteUri(name, uri)
-          : uri;
+      : (uri) => taken.has(uri) || matches(uri) ? rewriteUri(name, uri) : uri;
     if (taken.size > 0) rewriting.set(name, expose);
     for (const own of uris) resources.set(expose(own), { server: entry, own });
     for (const own of patterns) {

@@ -102,7 +102,7 @@ export class LegacyInstance implements InstanceEvents {
 
   /** Gives up the calls that wait for a person, who has not come back for so long. */
   abandon(reason: string): void {
-    for (const call of [...this.#calls]) call.abandon(reason);
+    for (const call of this.#calls) call.abandon(reason);
   }
 
   notified(method: string, params: string): void {

@@ -1,8 +1,11 @@
 import type { Clock } from "../../src/clock.ts";
 import { GatewayError } from "../../src/errors.ts";
 
-/** Milliseconds that a person has to answer what a server asks, unless the call says otherwise. */
-export const PARKED_TTL_MS = 5 * 60_000;
+/**
+ * Milliseconds that a person has to answer what a server asks, unless the call says otherwise. Longer than
+ * the worker waits for a legacy client, so that the server still hears that there was no answer.
+ */
+export const PARKED_TTL_MS = 6 * 60_000;
 
 /** Calls of one server that wait for a person at a time. */
 export const MAX_PARKED = 64;

@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import { MAX_SERVER_DEPTH, scan, spliceObject } from "../../src/mcp/scan.ts";
+import { MAX_SERVER_DEPTH, rawMember, scan, spliceObject } from "../../src/mcp/scan.ts";
 
 /**
  * How long a task can be asked for, in milliseconds from its creation: what somebody starts in the
@@ -106,9 +106,11 @@ function members(taskId: string, record: TaskRecord, status: string): string {
  * stands beside it.
  */
 export function withoutRelatedTask(result: string): string {
-  const outline = scan(result, { keep: 2, maxDepth: MAX_SERVER_DEPTH });
-  const meta = outline.members.get("_meta")?.value;
-  if (!meta?.members.has(RELATED_TASK_KEY)) return result;
-  const kept = spliceObject(result, meta, { [RELATED_TASK_KEY]: null });
+  // Only `_meta` is outlined: what else is in a result may be long, and is not ours to judge.
+  const outline = scan(result, { keep: 1, maxDepth: MAX_SERVER_DEPTH });
+  const text = rawMember(result, outline, "_meta");
+  const meta = text && scan(text, { keep: 1, maxDepth: MAX_SERVER_DEPTH });
+  if (!text || !meta || !meta.members.has(RELATED_TASK_KEY)) return result;
+  const kept = spliceObject(text, meta, { [RELATED_TASK_KEY]: null });
   return spliceObject(result, outline, { _meta: kept === "{}" ? null : kept });
 }

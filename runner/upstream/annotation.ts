@@ -6,14 +6,15 @@ export interface Annotation {
   readonly header: string;
 }
 
-const KEY = "x-mcp-header";
+/** The keyword of a schema that gives a parameter its header. */
+export const ANNOTATION = "x-mcp-header";
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 const TYPES = ["string", "integer", "boolean"];
 
 /** Keywords whose value is data, not schemas: a key in there says nothing. */
-const DATA = new Set(["default", "const", "enum", "examples", KEY]);
+const DATA = new Set(["default", "const", "enum", "examples", ANNOTATION]);
 
 /** Keywords whose value has schemas by name: its own keys are names, not keywords. */
 const BY_NAME = new Set([
@@ -39,7 +40,7 @@ export function readAnnotations(schema: unknown): readonly Annotation[] | string
   function visit(node: unknown, path: readonly string[] | undefined): string | undefined {
     if (Array.isArray(node)) return first(node, (each) => visit(each, undefined));
     if (!isObject(node)) return undefined;
-    if (Object.hasOwn(node, KEY)) {
+    if (Object.hasOwn(node, ANNOTATION)) {
       const wrong = annotate(node, path);
       if (wrong !== undefined) return wrong;
     }
@@ -55,15 +56,17 @@ export function readAnnotations(schema: unknown): readonly Annotation[] | string
   }
 
   function annotate(node: Json, path: readonly string[] | undefined): string | undefined {
-    const header = node[KEY];
+    const header = node[ANNOTATION];
     if (path === undefined || path.length === 0) {
-      return `${KEY} stands where a call has no single value`;
+      return `${ANNOTATION} stands where a call has no single value`;
     }
-    if (typeof header !== "string" || !TOKEN.test(header)) return `${KEY} is no header name`;
+    if (typeof header !== "string" || !TOKEN.test(header)) return `${ANNOTATION} is no header name`;
     if (typeof node["type"] !== "string" || !TYPES.includes(node["type"])) {
-      return `${KEY} is on a parameter that is no string, integer or boolean`;
+      return `${ANNOTATION} is on a parameter that is no string, integer or boolean`;
     }
-    if (headers.has(header.toLowerCase())) return `${KEY} gives two parameters the same name`;
+    if (headers.has(header.toLowerCase())) {
+      return `${ANNOTATION} gives two parameters the same name`;
+    }
     headers.add(header.toLowerCase());
     found.push({ path, header });
     return undefined;

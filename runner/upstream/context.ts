@@ -1,5 +1,4 @@
 import type { Clock } from "../../src/clock.ts";
-import type { Log } from "../../src/log.ts";
 import type { HeldBytes } from "./held-bytes.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { Traffic } from "./traffic.ts";
@@ -9,7 +8,6 @@ export interface UpstreamContext {
   readonly http: HttpClient;
   readonly traffic: Traffic;
   readonly clock: Clock;
-  readonly log: Log;
   readonly held: HeldBytes;
   /** Aborts when the upstream is to be left alone. */
   readonly signal: AbortSignal;

@@ -56,10 +56,12 @@ export class HttpClient {
     this.#dialer = dialer;
   }
 
-  /** Whether `text` repeats a credential of the config. */
-  leaks(text: string): boolean {
-    return Object.values(this.#headers).flatMap((value) => value.split(/[\s;]+/)).some((secret) =>
-      secret.length >= MIN_SECRET_LENGTH && text.includes(secret)
+  /** Whether this JSON text repeats a credential of the config, as it is or behind escapes. */
+  leaks(json: string): boolean {
+    const plain = JSON.stringify(JSON.parse(json));
+    const values = [...Object.values(this.#headers), ...this.url.searchParams.values()];
+    return values.flatMap((value) => value.split(/[\s;]+/)).some((secret) =>
+      secret.length >= MIN_SECRET_LENGTH && (json.includes(secret) || plain.includes(secret))
     );
   }
 

@@ -1,6 +1,5 @@
 import type { Clock } from "../../src/clock.ts";
 import { GatewayError } from "../../src/errors.ts";
-import type { Log } from "../../src/log.ts";
 import type { ServerProcess } from "../server/process.ts";
 import { openDialer } from "./dial.ts";
 import { HttpClient } from "./http-client.ts";
@@ -35,7 +34,6 @@ export interface UpstreamSpec {
   /** Sent with every request, to this origin alone; may hold credentials. */
   readonly headers: Readonly<Record<string, string>>;
   readonly clock: Clock;
-  readonly log: Log;
 }
 
 /**
@@ -46,7 +44,7 @@ export interface UpstreamSpec {
  * naming the host when it cannot be reached.
  */
 export async function launchUpstream(
-  { url, headers, clock, log }: UpstreamSpec,
+  { url, headers, clock }: UpstreamSpec,
 ): Promise<ServerProcess> {
   const http = new HttpClient(checkUrl(url), checkHeaders(headers), await openDialer());
   try {
@@ -55,7 +53,7 @@ export async function launchUpstream(
     await http.close();
     throw error;
   }
-  return new Upstream(http, { clock, log });
+  return new Upstream(http, clock);
 }
 
 function checkUrl(text: string): URL {

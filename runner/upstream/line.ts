@@ -1,6 +1,6 @@
 import { GatewayError } from "../../src/errors.ts";
 import { namedBy } from "../../src/mcp/header.ts";
-import { RESERVED_PREFIX } from "../../src/mcp/meta.ts";
+import { VERSION_KEY } from "../../src/mcp/meta.ts";
 import {
   MAX_SERVER_DEPTH,
   type Outline,
@@ -9,11 +9,8 @@ import {
   stringMember,
 } from "../../src/mcp/scan.ts";
 
-/** `_meta` key that makes a message one of a stateless revision. */
-const VERSION_KEY = `${RESERVED_PREFIX}protocolVersion`;
-
 /** Most members of a message that are kept: far above what any has. */
-const MAX_KEPT = 100_000;
+export const MAX_KEPT = 100_000;
 
 /** A message for an upstream, read only as far as HTTP must know it. */
 export interface OutgoingLine {

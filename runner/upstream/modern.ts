@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { printable } from "../../src/log.ts";
 import type { UpstreamContext } from "./context.ts";
 import { cancelledId, type OutgoingLine } from "./line.ts";
 import { type HeaderFields, standardHeaders } from "./mirror.ts";
@@ -16,15 +15,10 @@ import type { Flight } from "./traffic.ts";
 /** The stateless revisions; see the module. */
 export class Modern {
   readonly #context: UpstreamContext;
-  readonly #params: ParamHeaders;
+  readonly #params = new ParamHeaders();
 
   constructor(context: UpstreamContext) {
     this.#context = context;
-    const { log, http } = context;
-    this.#params = new ParamHeaders((tool, why) => {
-      const name = printable(JSON.stringify(tool)).slice(0, 200);
-      log("warn", `Tool ${name} of upstream ${http.url.host} is left out: ${why}`);
-    });
   }
 
   /** Sends a message. Throws a `GatewayError` if it cannot. */
@@ -34,7 +28,7 @@ export class Modern {
       void tell(this.#context, line, { headers });
       return;
     }
-    const learn = (answer: string): string => this.#params.learn(answer);
+    const learn = (answer: string): void => this.#params.learn(answer);
     const lists = line.method === "tools/list";
     void this.#request(this.#context.traffic.open(line, lists ? learn : undefined), headers);
   }

@@ -5,43 +5,41 @@
  * @module
  */
 import * as v from "valibot";
-import { type Outline, readString, scan, stringMember } from "../../src/mcp/scan.ts";
-import { MAX_SERVER_DEPTH } from "../../src/mcp/scan.ts";
-import { type OutgoingLine, outlineOf } from "./line.ts";
+import { PARAM_PREFIX } from "../../src/mcp/header.ts";
+import {
+  MAX_SERVER_DEPTH,
+  type Outline,
+  rawMember,
+  readString,
+  scan,
+  stringMember,
+} from "../../src/mcp/scan.ts";
+import { ANNOTATION, type Annotation, readAnnotations } from "./annotation.ts";
+import { MAX_KEPT, type OutgoingLine, outlineOf } from "./line.ts";
 import { type HeaderFields, mirrored } from "./mirror.ts";
-import { type Annotation, readAnnotations } from "./annotation.ts";
 
 /** Tools with annotations that are remembered: far above what a server lists. */
 const MAX_TOOLS = 10_000;
 
-const ANNOTATION_TEXT = '"x-mcp-header"';
-
 /** What the lists of one upstream have taught so far. */
 export class ParamHeaders {
   readonly #tools = new Map<string, readonly Annotation[]>();
-  readonly #rejected = new Set<string>();
-  readonly #warn: (tool: string, why: string) => void;
-
-  /** @param warn Called once for each tool that is left out, with its name and the reason. */
-  constructor(warn: (tool: string, why: string) => void) {
-    this.#warn = warn;
-  }
 
   /**
-   * Learns from a line that answers tools/list.
-   *
-   * @returns The line without the tools whose annotations break the rules, which a client over HTTP
-   * must not use; all other bytes stay.
+   * Learns from a line that answers tools/list. Tools whose annotations break the rules have no headers;
+   * whether anybody may call them is for the gateway to say.
    */
-  learn(line: string): string {
+  learn(line: string): void {
     // Also without annotations: a tool may have lost its own.
-    if (!line.includes(ANNOTATION_TEXT) && this.#tools.size === 0) return line;
+    if (!line.includes(ANNOTATION) && this.#tools.size === 0) return;
     const tools = outlineOf(line, 4)?.members.get("result")?.value.members.get("tools")?.value;
-    if (tools?.kind !== "array") return line;
-    const kept = tools.elements.filter((tool) => this.#learnTool(line, tool));
-    if (kept.length === tools.elements.length) return line;
-    const texts = kept.map(({ start, end }) => line.slice(start, end));
-    return `${line.slice(0, tools.start)}[${texts.join(",")}]${line.slice(tools.end)}`;
+    for (const tool of tools?.elements ?? []) {
+      const name = stringMember(line, tool, "name");
+      if (name === undefined) continue;
+      this.#tools.delete(name);
+      const found = annotationsOf(line, tool);
+      if (found.length > 0 && this.#tools.size < MAX_TOOLS) this.#tools.set(name, found);
+    }
   }
 
   /** The headers of a tools/call; a parameter without a value has none. */
@@ -49,36 +47,31 @@ export class ParamHeaders {
     const annotations = method === "tools/call" && name !== undefined && this.#tools.get(name);
     const args = outline.members.get("params")?.value.members.get("arguments")?.value;
     if (!annotations || args === undefined) return {};
-    const argsText = text.slice(args.start, args.end);
-    const depth = Math.max(...annotations.map(({ path }) => path.length));
-    const root = scan(argsText, { keep: depth, maxDepth: MAX_SERVER_DEPTH });
-    const headers: Record<string, string> = {};
-    for (const { path, header } of annotations) {
-      const value = primitive(argsText, path.reduce(memberOf, root));
-      if (value !== undefined) headers[`mcp-param-${header.toLowerCase()}`] = mirrored(value);
-    }
-    return headers;
+    return paramHeaderFields(annotations, text.slice(args.start, args.end));
   }
+}
 
-  /** Whether the tool may be used. */
-  #learnTool(line: string, tool: Outline): boolean {
-    const name = stringMember(line, tool, "name");
-    const schema = tool.members.get("inputSchema")?.value;
-    if (name === undefined || schema === undefined) return true;
-    const text = line.slice(schema.start, schema.end);
-    this.#tools.delete(name);
-    if (!text.includes(ANNOTATION_TEXT)) return true;
-    const found = readAnnotations(v.parse(v.unknown(), JSON.parse(text)));
-    if (typeof found === "string") {
-      if (!this.#rejected.has(name) && this.#rejected.size < MAX_TOOLS) {
-        this.#rejected.add(name);
-        this.#warn(name, found);
-      }
-      return false;
-    }
-    if (found.length > 0 && this.#tools.size < MAX_TOOLS) this.#tools.set(name, found);
-    return true;
+/** The annotations of the tool that is outlined in `text`; none when they break the rules. */
+export function annotationsOf(text: string, tool: Outline): readonly Annotation[] {
+  const schema = rawMember(text, tool, "inputSchema");
+  if (schema === undefined || !schema.includes(ANNOTATION)) return [];
+  const found = readAnnotations(v.parse(v.unknown(), JSON.parse(schema)));
+  return typeof found === "string" ? [] : found;
+}
+
+/** The headers that repeat arguments, given as JSON text. */
+export function paramHeaderFields(
+  annotations: readonly Annotation[],
+  args: string,
+): HeaderFields {
+  const depth = annotations.reduce((most, { path }) => Math.max(most, path.length), 0);
+  const root = scan(args, { keep: depth, maxDepth: MAX_SERVER_DEPTH, maxKept: MAX_KEPT });
+  const headers: Record<string, string> = {};
+  for (const { path, header } of annotations) {
+    const value = primitive(args, path.reduce(memberOf, root));
+    if (value !== undefined) headers[`${PARAM_PREFIX}${header.toLowerCase()}`] = mirrored(value);
   }
+  return headers;
 }
 
 function memberOf(outline: Outline | undefined, key: string): Outline | undefined {

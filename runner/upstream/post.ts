@@ -20,6 +20,9 @@ export const POST_HEADERS: HeaderFields = {
   accept: "application/json, text/event-stream",
 };
 
+/** Milliseconds for a message that has no answer to be taken: those behind it wait, and a call to be let go of. */
+export const TELL_MS = 10_000;
+
 /** Characters of an upstream's media type that a message of ours quotes. */
 const MAX_QUOTE_LENGTH = 80;
 
@@ -88,13 +91,16 @@ export async function carry(
  * @returns The refusal if there was one.
  */
 export async function tell(
-  { http, traffic, signal }: UpstreamContext,
+  { http, traffic, clock, signal }: UpstreamContext,
   { text, method }: OutgoingLine,
   posting: Posting,
 ): Promise<Refusal | undefined> {
   const what = method === "" ? "an answer" : method;
+  const late = new AbortController();
+  const cancelTimeout = clock.after(TELL_MS, () => late.abort());
+  const either = AbortSignal.any([signal, late.signal]);
   try {
-    const answer = await http.send({ method: "POST", body: text, signal, ...posting });
+    const answer = await http.send({ method: "POST", body: text, signal: either, ...posting });
     if (isSuccess(answer)) {
       await answer.drop();
       return undefined;
@@ -105,8 +111,11 @@ export async function tell(
   } catch (error) {
     if (!signal.aborted) {
       const why = error instanceof Error ? error.message : String(error);
-      traffic.stderr.push(`${what} was not delivered: ${why}`);
+      const reason = late.signal.aborted ? "it was not answered in time" : why;
+      traffic.stderr.push(`${what} was not delivered: ${reason}`);
     }
     return undefined;
+  } finally {
+    cancelTimeout();
   }
 }

@@ -40,9 +40,7 @@ export async function readRefusal(answer: HttpAnswer, http: HttpClient): Promise
   const parsed = v.safeParse(code, Number(rawMember(body, error, "code")));
   if (!parsed.success) return own;
   const text = body.slice(error.start, error.end);
-  // Escapes could hide what is looked for.
-  const leaks = http.leaks(text) || http.leaks(JSON.stringify(JSON.parse(text)));
-  const ours = status === 401 || status === 403 || leaks;
+  const ours = status === 401 || status === 403 || http.leaks(text);
   return { status, code: parsed.output, error: ours ? own.error : text };
 }
 

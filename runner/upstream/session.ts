@@ -67,7 +67,7 @@ export class Session {
     if (line.kind === "request") {
       const initialize = line.method === "initialize";
       this.#begun ||= initialize;
-      const learn = (answer: string): string => this.#learn(answer);
+      const learn = (answer: string): void => this.#learn(answer);
       const flight = this.#context.traffic.open(line, initialize ? learn : undefined);
       void this.#ready.then(() => flight.over ? undefined : this.#request(flight));
       return;
@@ -110,11 +110,10 @@ export class Session {
   }
 
   /** Reads what was agreed on from the answer to `initialize`. */
-  #learn(line: string): string {
+  #learn(line: string): void {
     const result = outlineOf(line, 2)?.members.get("result")?.value;
     const version = result && stringMember(line, result, "protocolVersion");
     if (v.is(visible, version)) this.#version = version;
-    return line;
   }
 
   async #request(flight: Flight): Promise<void> {

@@ -1,6 +1,7 @@
 import { GatewayError, toGatewayError } from "../../src/errors.ts";
-import { readString } from "../../src/mcp/scan.ts";
+import { rawMember, readString } from "../../src/mcp/scan.ts";
 import { Outlet } from "../docker/outlet.ts";
+import type { HttpClient } from "./http-client.ts";
 import { answeredId, messagesOf, type OutgoingLine, outlineOf } from "./line.ts";
 import { errorText } from "./refusal.ts";
 
@@ -12,8 +13,8 @@ export interface Flight {
   readonly line: OutgoingLine;
   /** Ends its HTTP exchange. */
   readonly abort: AbortController;
-  /** Gets the line that answers it and gives the one to hand on. */
-  readonly answered: ((line: string) => string) | undefined;
+  /** Gets the line that answers it, before it is handed on. */
+  readonly answered: ((line: string) => void) | undefined;
   /** Whether it has ended: answered, failed, or withdrawn. */
   over: boolean;
 }
@@ -24,11 +25,16 @@ export class Traffic {
   readonly garbage = new Outlet<number>();
   readonly stderr = new Outlet<string>();
   readonly #flights = new Map<string, Flight>();
+  readonly #http: HttpClient;
+
+  constructor(http: HttpClient) {
+    this.#http = http;
+  }
 
   /**
    * Begins a request.
    *
-   * @param answered Gets the line that answers it and gives the one to hand on.
+   * @param answered Gets the line that answers it, before it is handed on.
    * @throws {GatewayError} `overloaded` when there are too many.
    */
   open(line: OutgoingLine, answered?: Flight["answered"]): Flight {
@@ -54,8 +60,15 @@ export class Traffic {
       const outline = outlineOf(line, 1);
       const id = outline === undefined ? undefined : answeredId(line, outline);
       const flight = id === undefined ? undefined : this.find(id);
+      const error = outline && rawMember(line, outline, "error");
+      if (flight !== undefined && error !== undefined && this.#http.leaks(error)) {
+        const what = "its error repeats a credential, and is not passed on";
+        this.fail(flight, this.#http.failure(what, "unknown"));
+        continue;
+      }
       if (flight !== undefined) this.#end(flight);
-      this.lines.push(flight?.answered?.(line) ?? line);
+      flight?.answered?.(line);
+      this.lines.push(line);
     }
   }
 

@@ -8,7 +8,6 @@
  */
 import { GatewayError } from "../../src/errors.ts";
 import type { Clock } from "../../src/clock.ts";
-import type { Log } from "../../src/log.ts";
 import type { ProcessExit, ServerProcess } from "../server/process.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import type { HttpClient } from "./http-client.ts";
@@ -23,21 +22,21 @@ export class Upstream implements ServerProcess {
   readonly exited: Promise<ProcessExit>;
   readonly #http: HttpClient;
   readonly #clock: Clock;
-  readonly #traffic = new Traffic();
+  readonly #traffic: Traffic;
   readonly #modern: Modern;
   readonly #session: Session;
   readonly #life = new AbortController();
   #reason: ProcessExit["reason"] | undefined;
   #exit: (exit: ProcessExit) => void = () => {};
 
-  constructor(http: HttpClient, { clock, log }: { readonly clock: Clock; readonly log: Log }) {
+  constructor(http: HttpClient, clock: Clock) {
     this.id = http.url.origin;
     this.#http = http;
+    this.#traffic = new Traffic(http);
     this.#clock = clock;
     const context = {
       http,
       clock,
-      log,
       held: new HeldBytes(),
       traffic: this.#traffic,
       signal: this.#life.signal,

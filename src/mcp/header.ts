@@ -18,7 +18,7 @@ export const NAME_HEADER = "mcp-name";
 export const SESSION_HEADER = "mcp-session-id";
 
 /** Begins the names of headers that repeat arguments of a tool, as its schema asks for. */
-const PARAM_PREFIX = "mcp-param-";
+export const PARAM_PREFIX = "mcp-param-";
 
 /** Most such headers of a request, and the longest value of one. */
 const MAX_PARAM_HEADERS = 64;

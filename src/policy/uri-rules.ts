@@ -13,19 +13,35 @@ const PARTS = /^([A-Za-z][A-Za-z0-9+.-]*):(\/\/[^/\\?#]*)?([^?#]*)(.*)$/s;
 // deno-lint-ignore no-control-regex -- those are the ones
 const FORBIDDEN = /[\u0000-\u0020\u007f]/;
 
+/** Ports that mean the same as none. */
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: ":80", https: ":443" };
+
 /**
  * Whether `rules` let `uri` through: as it is written and in its normal form (RFC 3986 §6.2.2) it is
- * allowed, and without its query and fragment it is not denied.
+ * allowed, and it is not denied without its query and fragment, nor without what in front of its host
+ * and behind it makes no difference.
  */
 export function isUriAllowed(rules: Rules, uri: string): boolean {
   if (FORBIDDEN.test(uri) || !isAllowed(rules, uri)) return false;
   const parts = PARTS.exec(uri);
   if (parts === null) return true;
-  const [, scheme = "", authority = "", path = "", rest = ""] = parts;
-  const place = `${scheme.toLowerCase()}:${plain(authority).toLowerCase()}${resolved(plain(path))}`;
+  const [, written = "", authority = "", path = "", rest = ""] = parts;
+  const scheme = written.toLowerCase();
+  const host = plain(authority).toLowerCase();
+  const where = resolved(plain(path));
+  const place = `${scheme}:${host}${where}`;
   const normal = place + plain(rest);
+  const bare = `${scheme}:${bareHost(scheme, host)}${where}`;
   return (normal === uri || isAllowed(rules, normal)) &&
-    (rest === "" || !matchesAny(rules.deny, place));
+    ![place, bare, bare + plain(rest)].some((each) => matchesAny(rules.deny, each));
+}
+
+/** Without user, default port, and the names that a file URI may give this machine (RFC 8089). */
+function bareHost(scheme: string, authority: string): string {
+  const host = authority.replace(/^\/\/[^@]*@/, "//");
+  if (scheme === "file") return /^(?:\/\/(?:localhost)?)?$/.test(host) ? "//" : host;
+  const port = DEFAULT_PORTS[scheme];
+  return port !== undefined && host.endsWith(port) ? host.slice(0, -port.length) : host;
 }
 
 /** Without percent-encoding where a character means the same, and of what separates segments. */

@@ -32,6 +32,9 @@ export const MAX_PAYLOAD_LENGTH = 10 * 1024 * 1024;
 /** Longest header, in UTF-16 code units. */
 export const MAX_HEADER_LENGTH = 64 * 1024;
 
+/** Most servers that a call may name: with the longest names, a seventh of a header. */
+export const MAX_CALL_SERVERS = 256;
+
 /** Longest accepted message in bytes: the longest payload at three bytes a unit, and a header. */
 export const MAX_MESSAGE_BYTES = 3 * (MAX_PAYLOAD_LENGTH + MAX_HEADER_LENGTH);
 
@@ -91,6 +94,11 @@ const header = v.variant("type", [
     logLevel: v.exactOptional(logLevel),
     /** The `Mcp-Param-<name>` headers of the request, as sent, by `<name>` in lower case. */
     paramHeaders: v.exactOptional(v.record(name, headerValue)),
+    /**
+     * Names of the servers that the caller may reach for the resources that the params name; nobody
+     * else is to be asked for them. Absent: all.
+     */
+    servers: v.exactOptional(v.pipe(v.array(name), v.maxLength(MAX_CALL_SERVERS))),
   }),
   /** R→W: the call was written to the server's stdin. */
   v.object({ type: v.literal("accepted"), id: callId }),

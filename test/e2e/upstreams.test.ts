@@ -24,7 +24,7 @@ function serverAt(t: TestContext, url: string): Server {
     clock,
     log,
     changed: () => {},
-    launch: () => launchUpstream({ url, headers, clock, log }),
+    launch: () => launchUpstream({ url, headers, clock }),
   });
   t.after(() => server.stop());
   return server;

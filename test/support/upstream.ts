@@ -108,7 +108,6 @@ export interface Far {
   readonly stderr: readonly string[];
   /** Sizes of what was no text. */
   readonly garbage: readonly number[];
-  readonly log: readonly string[];
   /** Writes a message. */
   write(message: object): void;
   /** Writes a request and waits for its answer. */
@@ -130,12 +129,10 @@ export async function connectTo(
   const messages: RpcMessage[] = [];
   const stderr: string[] = [];
   const garbage: number[] = [];
-  const log: string[] = [];
   const process = await launchUpstream({
     url,
     headers,
     clock,
-    log: (level, message) => void log.push(`${level} ${message}`),
   });
   t.after(() => process.stop(0));
   process.onLine((line) => {
@@ -153,7 +150,6 @@ export async function connectTo(
     lines,
     stderr,
     garbage,
-    log,
     write,
     heard,
     ask: (message) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { ACCEPTED_AFTER_MS } from "../../runner/tunnel/connection.ts";
 import { VERSION } from "../../src/version.ts";
 import { openConnection } from "../support/connection.ts";
 import { callHeader } from "../support/fake-wire.ts";
@@ -28,7 +29,7 @@ function lastError(answers: readonly { readonly payload: string }[]) {
   return errorOf([`error ${answers.at(-1)?.payload}`]);
 }
 
-test("a call is accepted, notes follow, and the result ends it, each under its id", async () => {
+test("a call is accepted before its first note, and the result ends it, each under its id", async () => {
   const { wire, pipe, answers } = await welcomed();
   wire.say(callHeader("x"), '{"name":"a__echo","_meta":{"progressToken":"t"}}');
   await settled();
@@ -81,14 +82,28 @@ test("a denied tool is answered like one that does not exist, and reaches no ser
 });
 
 test("a cancel of the worker is passed to the server, and nothing more is said of the call", async () => {
-  const { wire, pipe, answers, received } = await welcomed();
+  const { wire, pipe, answers, received, clock } = await welcomed();
   wire.say(callHeader("x"), '{"name":"a__echo"}');
   await settled();
   wire.say({ type: "cancel", id: "x", reason: "The client has left" });
   wire.say({ type: "cancel", id: "never", reason: "" });
   pipe.say({ id: 3, result: {} });
   assert.match(received()[1] ?? "", /notifications\/cancelled.*The client has left/);
-  assert.deepEqual(answers().map(({ header }) => header.type), ["accepted"]);
+  clock.advance(ACCEPTED_AFTER_MS);
+  assert.deepEqual(answers(), []);
+});
+
+test("a call that takes its time is said to be accepted, once", async () => {
+  const { wire, pipe, answers, clock } = await welcomed();
+  wire.say(callHeader("x"), '{"name":"a__echo"}');
+  await settled();
+  clock.advance(ACCEPTED_AFTER_MS - 1);
+  assert.deepEqual(answers(), []);
+  clock.advance(1);
+  assert.deepEqual(answers(), [{ header: { type: "accepted", id: "x" }, payload: "" }]);
+  pipe.say({ id: 3, result: {} });
+  clock.advance(ACCEPTED_AFTER_MS);
+  assert.deepEqual(answers().map(({ header }) => header.type), ["accepted", "result"]);
 });
 
 test("the end of the connection cancels its calls", async () => {
@@ -171,7 +186,7 @@ test("drain() asks for no more calls, and those in flight end as usual", async (
   await settled();
   connection.drain(10_000);
   pipe.say({ id: 3, result: {} });
-  assert.deepEqual(answers().map(({ header }) => header.type), ["accepted", "drain", "result"]);
+  assert.deepEqual(answers().map(({ header }) => header.type), ["drain", "result"]);
 });
 
 test("a worker that drains is not left before it closes", async () => {
@@ -190,8 +205,7 @@ test("the status of a refusal and the type of a result travel in the headers of 
   wire.say(callHeader("y"), '{"name":"a__echo"}');
   await settled();
   pipe.say({ id: 3, result: { resultType: "x" } });
-  const [refused, accepted, typed] = answers().map(({ header }) => header);
+  const [refused, typed] = answers().map(({ header }) => header);
   assert.deepEqual(refused, { type: "error", id: "x", status: 404 });
-  assert.deepEqual(accepted, { type: "accepted", id: "y" });
   assert.deepEqual(typed, { type: "result", id: "y", resultType: "x" });
 });

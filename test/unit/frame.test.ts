@@ -33,6 +33,7 @@ test("decodeFrame() reads a frame without a payload", () => {
 
 const headers: readonly Header[] = [
   { ...call, logLevel: "warning", paramHeaders: { region: "=?base64?ZXU=?=" } },
+  { ...call, method: "resources/read", servers: ["notes", "mail"] },
   { type: "result", id: "1c0f", resultType: "input_required" },
   { type: "error", id: "1c0f", status: 404 },
   { type: "offer", revision: 3, changed: ["tools", "prompts", "resources"] },

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MAX_USED, RequestStates, STATE_TTL_MS } from "../../runner/gateway/request-state.ts";
+import { fakeClock } from "../support/fake-clock.ts";
 import { errorOf } from "../support/gateway.ts";
 import { openScripted, resultOf, type ScriptedGateway } from "../support/scripted-gateway.ts";
 
@@ -83,6 +85,37 @@ test("arguments that were written anew and mean the same are the same", async ()
   assert.equal(server("a").exchanges.length, 2);
 });
 
+const numbers: Array<[asked: string, retried: string, same: boolean]> = [
+  ["9007199254740993", "9007199254740992", false],
+  ["9007199254740993", "9007199254740993", true],
+  ["1e400", "1e401", false],
+  ["1e-400", "0", false],
+  ["0.1000000000000000001", "0.1", false],
+  ["0.10", "1e-1", true],
+  ["0", "0.0", true],
+  ['{"number":"1"}', "1", false],
+  ['"\\u0061"', '"a"', true],
+  ['{"b":[1],"a":{}}', ' { "a":{ }, "b":[ 1.0 ] } ', true],
+  ["[]", "{}", false],
+  ['{"__proto__":1}', "{}", false],
+];
+
+for (const [first, second, same] of numbers) {
+  test(`the arguments ${first} and ${second} count as ${same ? "the same" : "others"}`, async () => {
+    const bench = openScripted({ a: { tools: ["echo"] } });
+    const params = (x: string): string => `{"name":"a__echo","arguments":{"x":${x}}}`;
+    const events = await bench.ask("tools/call", params(first));
+    bench.server("a").last.listener.inputRequired(QUESTION, "inner");
+    const state = JSON.stringify(resultOf(events)["requestState"]);
+    const late = await bench.ask(
+      "tools/call",
+      `${params(second).slice(0, -1)},"requestState":${state}}`,
+    );
+    assert.equal(bench.server("a").exchanges.length, same ? 2 : 1);
+    if (!same) assert.equal(errorOf(late).data.code, "state_invalid");
+  });
+}
+
 const misuses: Array<[what: string, make: (state: string) => object, client?: string]> = [
   ["was altered at its end", (state) => retry(`${state}-TAMPERED`)],
   [
@@ -153,6 +186,23 @@ test("a state is good for ten minutes", async () => {
   other.clock.advance(600_000);
   const events = await other.ask("tools/call", retry(other.state));
   assert.equal(errorOf(events).data.code, "state_invalid");
+});
+
+test("states that have come back are remembered up to a bound, and until they expire", () => {
+  const clock = fakeClock();
+  const states = new RequestStates("runner-1", clock);
+  const subject = { client: "ada", method: "tools/call", name: "x", args: undefined };
+  const give = (): string => states.give(subject, { server: "a", round: 1, inner: undefined });
+  const first = give();
+  states.take(first, subject);
+  for (let n = 1; n < MAX_USED; n++) states.take(give(), subject);
+  const late = give();
+  assert.throws(() => states.take(late, subject), { code: "overloaded", executed: "no" });
+  assert.throws(() => states.take(first, subject), { code: "state_invalid" });
+  clock.advance(1);
+  const later = give();
+  clock.advance(STATE_TTL_MS - 1);
+  assert.equal(states.take(later, subject).server, "a");
 });
 
 test("a state of another start of the runner is void", async () => {

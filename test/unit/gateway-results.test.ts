@@ -32,6 +32,15 @@ const results: Array<[given: string, expected: string, method?: string]> = [
     '{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"x"}}}',
     '{"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"x"}}}',
   ],
+  [
+    '{"_meta":{"io.modelcontextprotocol\\/serverInfo":{"name":"x"}}}',
+    '{"resultType":"complete","_meta":{"io.modelcontextprotocol\\/serverInfo":{"name":"x"}}}',
+  ],
+  [
+    '{"_meta":{"a":"io.modelcontextprotocol/serverInfo"}}',
+    `{"resultType":"complete","_meta":{${INFO},"a":"io.modelcontextprotocol/serverInfo"}}`,
+  ],
+  ['{"_meta":{"a":1,"a":2}}', '{"resultType":"complete","_meta":{"a":1,"a":2}}'],
   ['{"_meta":7}', '{"resultType":"complete","_meta":7}'],
   [
     '{"contents":[]}',
@@ -73,6 +82,26 @@ test("the type of a result that is not complete travels beside it", async () => 
     bench.server("a").last.result(`{"a":1,"resultType":"${resultType}"}`);
     assert.match(events[1] ?? "", /^x result \{/);
   }
+});
+
+test("a type that no frame can carry fails its call alone, and not the tunnel", async () => {
+  const bench = openScripted({ a: { tools: ["echo"] } });
+  for (const protocolVersion of ["2026-07-28", "2025-11-25"]) {
+    const events = await bench.ask("tools/call", { name: "a__echo" }, { protocolVersion });
+    bench.server("a").last.result(`{"resultType":"${"x".repeat(129)}"}`);
+    assert.deepEqual(events.slice(0, -1), ["accepted"]);
+    const { code, executed } = errorOf(events).data;
+    assert.deepEqual([code, executed], ["server_failed", "yes"]);
+  }
+});
+
+test("a question where none can be asked is the server's failure, not ours", async () => {
+  const bench = openScripted({ a: { prompts: ["greet"] } });
+  const ref = { type: "ref/prompt", name: "a__greet" };
+  const events = await bench.ask("completion/complete", { ref, argument: {} });
+  bench.server("a").last.listener.inputRequired('{"inputRequests":{}}', "inner");
+  assert.equal(errorOf(events).data.code, "server_failed");
+  assert.match(errorOf(events).message, /server "a" asked for input/);
 });
 
 test("a caller of a legacy revision gets the server's bytes", async () => {

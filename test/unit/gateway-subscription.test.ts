@@ -147,3 +147,22 @@ for (const [what, params] of wrong) {
     assert.equal(errorOf(events).data.code, "invalid_params");
   });
 }
+
+test("a subscription listens at the servers that its caller may reach, and to no others", async () => {
+  const bench = openScripted({
+    a: { resources: ["file:///x"], reads: true },
+    b: { resources: ["file:///y"], reads: true },
+    c: { reads: true },
+  });
+  const events = await bench.ask(
+    "subscriptions/listen",
+    { notifications: { resourceSubscriptions: ["file:///x", "file:///y", "file:///z"] } },
+    { servers: ["b"] },
+  );
+  assert.deepEqual(events, ["accepted"]);
+  assert.deepEqual(bench.server("b").listenings.map(({ uris }) => uris), [
+    ["file:///y", "file:///z"],
+  ]);
+  assert.equal(bench.server("a").listenings.length, 0);
+  assert.equal(bench.server("c").listenings.length, 0);
+});

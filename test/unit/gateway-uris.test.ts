@@ -261,3 +261,51 @@ test("a rewritten URI can be turned back, whatever it was", () => {
     }),
   );
 });
+
+test("a server that lists thousands of templates of another does not hold up the rest", async () => {
+  const shared = Array.from({ length: 3_000 }, (_, n) => `note:///${"{a}-".repeat(20)}${n}`);
+  const resources = Array.from({ length: 3_000 }, (_, n) => `note:///${"a-".repeat(100)}${n}x`);
+  const started = performance.now();
+  const bench = openScripted({
+    a: { resourceTemplates: shared },
+    b: { resourceTemplates: shared, resources, tools: ["show"] },
+  });
+  assert.equal(bench.gateway.offer().servers[1]?.resources.length, 3_000);
+  const events = await bench.ask("tools/call", { name: "b__show" });
+  bench.server("b").last.result(JSON.stringify({ content: resources.map((uri) => ({ uri })) }));
+  assert.equal(events.length, 2);
+  await bench.ask("resources/read", { uri: `note:///${"a-".repeat(4_000)}` });
+  assert.ok(performance.now() - started < 5_000);
+});
+
+test("of the servers that may have a resource, those are asked that the caller may reach", async () => {
+  const bench = openScripted({ a: { reads: true }, b: { reads: true }, c: { reads: true } });
+  const events = await bench.ask("resources/read", { uri: "file:///z" }, { servers: ["b"] });
+  assert.equal(bench.server("a").exchanges.length, 0);
+  bench.server("b").last.listener.error(NOT_FOUND);
+  assert.equal(bench.server("c").exchanges.length, 0);
+  assert.equal(errorOf(events).data.code, "unknown_resource");
+});
+
+test("a resource or template of a server that the caller may not reach is unknown, and starts nothing", async () => {
+  const bench = openScripted({
+    a: { resources: ["file:///x"], resourceTemplates: ["note:///{id}"] },
+    b: { reads: true },
+    cold: { reads: true, cold: true },
+  });
+  const asked: ReadonlyArray<readonly [method: string, params: object]> = [
+    ["resources/read", { uri: "file:///x" }],
+    ["resources/read", { uri: "file:///other" }],
+    ["completion/complete", { ref: { type: "ref/resource", uri: "note:///{id}" }, argument: {} }],
+    ["completion/complete", { ref: { type: "ref/resource", uri: "file:///x" }, argument: {} }],
+    ["completion/complete", { ref: { type: "ref/resource", uri: "none:///" }, argument: {} }],
+  ];
+  for (const servers of [[], ["secret"]]) {
+    for (const [method, params] of asked) {
+      const events = await bench.ask(method, params, { servers });
+      assert.equal(errorOf(events).data.code, "unknown_resource", JSON.stringify(params));
+    }
+  }
+  for (const name of ["a", "b", "cold"]) assert.equal(bench.server(name).exchanges.length, 0);
+  assert.equal(bench.server("cold").starts, 0);
+});

@@ -270,3 +270,15 @@ test("an unknown tool is told by its name, cut and printable", async () => {
     assert.equal(message.error?.message, `Unknown tool: ${shown}`);
   }
 });
+
+test("2026-07-28: a response is refused, whatever it claims: nothing was asked", async () => {
+  const client = await startWorkerInMemory().client();
+  const claim = { [VERSION]: "2026-07-28", [CAPABILITIES]: {} };
+  for (const params of [undefined, { _meta: claim }]) {
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, result: {}, params });
+    const headers = { [HTTP_VERSION]: "2026-07-28", "mcp-method": "" };
+    const response = await post(client, body, { headers });
+    assert.equal(response.status, 400);
+    assert.equal((await messageOf(response)).error?.code, -32600);
+  }
+});

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createClientToken } from "../../worker/access/ledger.ts";
+import { DEFAULT_TUNNEL } from "../../worker/app.ts";
 import {
   type Client,
   type FakeRunner,
@@ -10,6 +12,7 @@ import {
   type ServerFacts,
   startWorkerInMemory,
 } from "../support/home.ts";
+import { beat } from "../support/session.ts";
 import { settled } from "../support/settled.ts";
 
 const SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId";
@@ -407,3 +410,68 @@ for (const [why, params] of malformed) {
     assert.equal(worker.clock.pending, 0);
   });
 }
+
+test("a stream ends well when its token expires", async () => {
+  const worker = startWorkerInMemory();
+  const runner = await worker.runner({ servers: [NOTES] });
+  const hour = 3_600_000;
+  const { bearer, token } = await createClientToken(worker.store, {
+    tunnel: DEFAULT_TUNNEL,
+    name: "ci",
+    tools: ["*"],
+    expiresAt: worker.clock.now() + 25 * hour,
+    now: () => worker.clock.now(),
+  });
+  const client = { worker, id: token.id, token: bearer };
+  const ear = await listen(client, { resourceSubscriptions: ["notes://today"] }, { id: "l" });
+  const left = await listen(client, ALL);
+  await left.leave();
+  await listenCall(runner);
+  beat(runner, worker.clock, 25 * hour - 1);
+  runner.offerServers({ ...NOTES, resources: ["notes://today", "notes://new"] });
+  assert.equal(runner.all("cancel").length, 1, "the one that a day of listening ends");
+  const { header } = await runner.next("call");
+  worker.clock.advance(1);
+  const last = await ear.next();
+  assert.equal(last?.id, "l");
+  assert.equal((last.result as { resultType?: string }).resultType, "complete");
+  assert.equal(await ear.next(), undefined);
+  assert.equal(runner.all("cancel").at(-1)?.header.id, header.id);
+  assert.equal(worker.clock.pending, 0);
+});
+
+test("a token that was revoked opens no stream, though the front door still believes in it", async () => {
+  const worker = startWorkerInMemory();
+  const runner = await worker.runner({ servers: [NOTES] });
+  const client = await worker.client();
+  await (await listen(client, ALL)).leave();
+  await worker.request(`/api/tokens/${client.id}`, {
+    method: "DELETE",
+    headers: { authorization: `Bearer ${runner.token}` },
+  });
+  const response = await modern(client, "subscriptions/listen", { notifications: ALL });
+  assert.equal(response.status, 401);
+  assert.match(response.headers.get("www-authenticate") ?? "", /^Bearer /);
+  assert.equal((await messageOf(response)).error?.data["code"], "unauthorized");
+});
+
+test("a runner is told for each resource which servers its listener may reach", async () => {
+  const worker = startWorkerInMemory();
+  const runner = await worker.runner({
+    servers: [{ name: "mail", reads: true }, { name: "notes", reads: true }],
+  });
+  const client = await worker.client("mail__*", "notes__notes://*");
+  const uris = ["notes://a", "mail://b", "notes://c"];
+  const ear = await listen(client, { resourceSubscriptions: uris });
+  assert.deepEqual(ear.honoured, { resourceSubscriptions: uris });
+  await settled();
+  const calls = runner.all("call").map(({ header: { servers }, payload }) => {
+    const { notifications } = JSON.parse(payload) as Record<string, Record<string, unknown>>;
+    return [servers, notifications?.["resourceSubscriptions"]];
+  });
+  assert.deepEqual(calls, [
+    [["mail", "notes"], ["notes://a", "notes://c"]],
+    [["mail"], ["mail://b"]],
+  ]);
+  await ear.leave();
+});

@@ -161,18 +161,61 @@ test("of the runners that could read a resource, the one that lists it is asked,
   assert.equal(error?.data["code"], "runner_offline", "others would only not know it");
 });
 
-test("a URI in no list that a runner might ask servers for that are not granted does not reach it", async () => {
+test("of the servers that might have a resource, a runner may ask those that are granted", async () => {
   const worker = startWorkerInMemory();
-  const runner = await worker.runner({
-    servers: [{ name: "secret", reads: true }, { ...NOTES, templates: ["x://{y}"] }],
-  });
-  const client = await worker.client("notes__*");
-  for (const uri of ["z://y", "x://y"]) {
-    const { error } = await messageOf(await modern(client, "resources/read", { uri }));
-    assert.equal(error?.code, -32602);
-    await served(runner, modern(await worker.client(), "resources/read", { uri }));
+  const servers = [{ name: "secret", reads: true }, { name: "mail", reads: true }, NOTES];
+  const runner = await worker.runner({ servers });
+  const grants: ReadonlyArray<readonly [tools: readonly string[], expected: unknown]> = [
+    [["notes__*"], ["notes"]],
+    [["notes__notes://*", "mail__*"], ["mail", "notes"]],
+    [["mail__notes://*", "notes__x"], ["mail"]],
+    [["*"], undefined],
+    [["notes__*", "*"], undefined],
+  ];
+  const completion = { ref: { type: "ref/resource", uri: "notes://x" }, argument: {} };
+  for (const [tools, expected] of grants) {
+    const client = await worker.client(...tools);
+    for (
+      const [method, params] of [
+        ["resources/read", { uri: "notes://x" }],
+        ["completion/complete", completion],
+      ] as const
+    ) {
+      const answer = modern(client, method, params);
+      const { header } = await runner.next("call");
+      assert.deepEqual(header.servers, expected);
+      runner.say({ type: "result", id: header.id }, "{}");
+      await messageOf(await answer);
+    }
   }
-  await served(runner, modern(client, "resources/read", { uri: "notes://today" }));
+  const nothing = await worker.client("git__*", "secret__z://*");
+  const { error } = await messageOf(await modern(nothing, "resources/read", { uri: "notes://x" }));
+  assert.equal(error?.code, -32602);
+});
+
+test("of a great many servers the frame names no more than its reader takes", async () => {
+  const worker = startWorkerInMemory();
+  const servers = Array.from({ length: 300 }, (_, n) => ({ name: `s-${n}`, reads: true }));
+  const runner = await worker.runner({ servers });
+  const answer = modern(await worker.client("s-*"), "resources/read", { uri: "x://1" });
+  const { header } = await runner.next("call");
+  assert.deepEqual(header.servers, servers.slice(0, 256).map(({ name }) => name));
+  runner.say({ type: "result", id: header.id }, "{}");
+  await messageOf(await answer);
+});
+
+test("what a list or a template says of a server counts for those who are granted it", async () => {
+  const worker = startWorkerInMemory();
+  const secret = { name: "secret", reads: true, templates: ["x://{y}"] };
+  const first = await worker.runner({ id: "a", servers: [secret, { name: "mail", reads: true }] });
+  const second = await worker.runner({ id: "b", servers: [{ ...NOTES, templates: ["x://{y}"] }] });
+  const client = await worker.client("mail__*", "notes__*");
+  await served(second, modern(client, "resources/read", { uri: "x://1" }));
+  const answer = modern(await worker.client("mail__*"), "resources/read", { uri: "x://1" });
+  const { header } = await first.next("call");
+  assert.deepEqual(header.servers, ["mail"]);
+  first.say({ type: "result", id: header.id }, "{}");
+  await messageOf(await answer);
 });
 
 test("a server that is not up is left to its runner, for prompts and resources as for tools", async () => {
@@ -300,4 +343,5 @@ test("after a restart, a state is known to belong to a runner that is away", asy
   const retry = { name: "notes__read", requestState: "a.x" };
   const { error } = await messageOf(await modern(again, "tools/call", retry));
   assert.equal(error?.data["code"], "runner_offline");
+  assert.equal(error.data["executed"], "unknown", "the rounds before it have run");
 });

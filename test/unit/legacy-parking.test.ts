@@ -266,7 +266,7 @@ test("a client that abandons its questions gives up the oldest for its next call
   assert.match(await back(other, "other"), /^(accepted|result)/);
 });
 
-test("nobody comes back within five minutes: the server is told, and the process is free", async () => {
+test("nobody comes back in time: the server is told, and the process is free", async () => {
   const { call, interactive, clock, pipes } = greeter();
   const first = call();
   await settled();

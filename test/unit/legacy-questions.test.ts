@@ -453,3 +453,42 @@ test("answers that are too long together for a frame end the call, not the tunne
     code: "too_large",
   });
 });
+
+test("a runner that is lost between two rounds may have done a part of the call", async () => {
+  const asking = await start();
+  const { session, runner } = asking;
+  const rounds = [
+    await call(asking, { who: FORM }, { id: 1 }),
+    await call(asking, { who: FORM }, { id: 2, requestState: "2b7c3db9.s1" }),
+  ];
+  const questions = await Promise.all(rounds.map((events) => events.message()));
+  runner.lose();
+  for (const { id } of questions) await reply(session, id, { result: { action: "cancel" } });
+  for (const events of rounds) {
+    const { error } = await events.message();
+    assert.equal(error?.data["code"], "runner_offline");
+    assert.equal(error.data["executed"], "unknown");
+    assert.match(
+      error.message,
+      /there; the call had begun, check what it did before you call again$/,
+    );
+  }
+});
+
+test("so may one that refuses a later round, and not one that refuses the first", async () => {
+  const asking = await start();
+  const { session, runner } = asking;
+  const refused = { code: 1007, message: "Busy", data: { executed: "no", retryable: true } };
+  const events = await call(asking, { who: FORM });
+  await reply(session, (await events.message()).id, { result: { action: "cancel" } });
+  const later = await runner.next("call");
+  runner.say({ type: "error", id: later.header.id }, refused);
+  assert.deepEqual((await events.message()).error, {
+    ...refused,
+    data: { executed: "unknown", retryable: true },
+  });
+  const answer = inSession(session, "tools/call", { name: "notes__read" }, { id: 2 });
+  const first = await runner.next("call");
+  runner.say({ type: "error", id: first.header.id }, refused);
+  assert.deepEqual((await messageOf(await answer)).error, refused);
+});

@@ -8,6 +8,7 @@ import {
   type Session,
   startWorkerInMemory,
 } from "../support/home.ts";
+import { sendOf } from "../support/session.ts";
 
 /** A call under way in a session; `id` is the client's. */
 async function startCall(session: Session, runner: FakeRunner, id: unknown) {
@@ -123,4 +124,19 @@ test("of two calls with one id in flight, each ends with its own answer", async 
   await cancel(session, { requestId: 7 });
   assert.equal((await runner.next("cancel")).header.id, second.callId, "can still be cancelled");
   assert.equal((await messageOf(await second.answer)).error?.code, 1010);
+});
+
+test("of two calls with one id in flight, both end with their session", async () => {
+  const worker = startWorkerInMemory();
+  const runner = await worker.runner({ tools: ["notes__read"] });
+  const session = await openSession(await worker.client());
+  const calls = [
+    await startCall(session, runner, 7),
+    await startCall(session, runner, 7),
+  ];
+  assert.equal((await sendOf(session, "DELETE")).status, 204);
+  for (const { answer } of calls) assert.equal((await messageOf(await answer)).error?.code, 1010);
+  const cancelled = runner.all("cancel").map(({ header }) => header.id);
+  assert.deepEqual(cancelled, calls.map(({ callId }) => callId));
+  assert.equal(worker.clock.pending, 0);
 });

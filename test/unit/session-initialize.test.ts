@@ -126,3 +126,14 @@ test("an initialize without an id is no request and opens no session", async () 
   assert.equal(response.status, 400);
   assert.equal(response.headers.get("mcp-session-id"), null);
 });
+
+test("capabilities count as long as they are when they are passed on", async () => {
+  const numbers = Array(3_000).fill("1e20").join(",");
+  const worker = startWorkerInMemory();
+  const response = await post(
+    await worker.client(),
+    `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",` +
+      `"capabilities":{"experimental":{"x":{"y":[${numbers}]}}}}}`,
+  );
+  assert.equal((await messageOf(response)).error?.code, -32602);
+});

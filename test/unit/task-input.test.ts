@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { POLL_INTERVAL_MS } from "../../runner/task/record.ts";
-import type { Exchange } from "../../runner/server/exchange.ts";
 import { TASK_DEADLINE_MS } from "../../runner/task/task.ts";
 import { openTasks, removeTaskFolders, type TaskBench } from "../support/tasks.ts";
 
@@ -46,7 +45,8 @@ test("the answer goes to the server with its state, and the task works on to its
   const { status, inputRequests } = await get(taskId);
   assert.deepEqual([status, inputRequests], ["working", undefined]);
   const [first, second] = bench.exchanges;
-  const { patienceMs, ...exchange } = first?.exchange as Exchange;
+  assert.ok(first);
+  const { patienceMs, ...exchange } = first.exchange;
   assert.deepEqual({ ...second?.exchange, patienceMs }, {
     ...exchange,
     patienceMs,

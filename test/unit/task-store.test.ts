@@ -352,3 +352,16 @@ function memoryStore(): TaskStore & { size(): number } {
     size: () => bodies.size,
   };
 }
+
+test("a result that names its task is kept without that name, and with all its other bytes", async () => {
+  const bench = await openTasks();
+  const related = '"io.modelcontextprotocol/related-task":{"taskId":"x"}';
+  const own = '"structuredContent":{ "n":1.0, "n":2 }';
+  const taskId = await newEnded(bench, `{${own},"_meta":{${related}, "a":1 }}`);
+  const alone = await newEnded(bench, `{"_meta":{${related}},${own}}`);
+  const raw = (id: string): Promise<string> => bench.request("tasks/get", { taskId: id });
+  assert.ok(
+    (await raw(taskId)).includes(`"result":{"resultType":"complete",${own},"_meta":{"a":1}}`),
+  );
+  assert.ok((await raw(alone)).includes(`"result":{"resultType":"complete",${own}}`));
+});

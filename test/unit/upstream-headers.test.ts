@@ -115,13 +115,13 @@ function toolOf(name: string, properties: object): object {
 }
 
 test("ParamHeaders gives the headers of a call as the last list says", () => {
-  const params = new ParamHeaders(() => assert.fail("It left a tool out"));
+  const params = new ParamHeaders();
   const line = listed(toolOf("a", {
     s: string("S"),
     b: { type: "boolean", "x-mcp-header": "B" },
     o: { type: "object", properties: { n: { type: "integer", "x-mcp-header": "O-N" } } },
   }));
-  assert.equal(params.learn(line), line);
+  params.learn(line);
   const headersOf = (name: string, args?: unknown): object =>
     params.of(readOutgoing(JSON.stringify(modern(1, "tools/call", { name, arguments: args }))));
   assert.deepEqual(headersOf("a", { s: "ü", b: true, o: { n: 42.0 } }), {
@@ -138,15 +138,27 @@ test("ParamHeaders gives the headers of a call as the last list says", () => {
   assert.deepEqual(headersOf("a", { s: "x" }), {});
 });
 
-test("ParamHeaders leaves out tools with wrong annotations, and nothing else of the line", () => {
-  const warnings: string[] = [];
-  const params = new ParamHeaders((tool, why) => void warnings.push(`${tool}: ${why}`));
-  const good = '{"name" : "good", "inputSchema":{"properties":{"\\u0061":{"type":"string"}}}}';
-  const bad = '{"name":"bad","inputSchema":{"properties":{"a":{"x-mcp-header":"A"}}}}';
-  const around = (tools: string): string =>
-    `{ "jsonrpc":"2.0","result":{"big":1e400, "tools":[${tools}] ,"x":"\\/"}, "id":1}`;
-  const line = around(`${bad}, ${good},${bad.replace("bad", "worse")}`);
-  assert.equal(params.learn(line), around(good));
-  params.learn(line);
-  assert.deepEqual(warnings.map((each) => each.split(":")[0]), ["bad", "worse"]);
+test("ParamHeaders gives no headers for a tool with wrong annotations, also if it had good ones", () => {
+  const params = new ParamHeaders();
+  const headersOf = (name: string): object =>
+    params.of(
+      readOutgoing(JSON.stringify(modern(1, "tools/call", { name, arguments: { s: "x" } }))),
+    );
+  params.learn(listed(toolOf("a", { s: string("S") }), toolOf("b", { s: string("S") })));
+  assert.deepEqual(headersOf("a"), { "mcp-param-s": "x" });
+  params.learn(
+    listed(toolOf("a", { s: string("S"), t: string("s") }), toolOf("b", { s: string("T") })),
+  );
+  assert.deepEqual(headersOf("a"), {});
+  assert.deepEqual(headersOf("b"), { "mcp-param-t": "x" });
+});
+
+test("ParamHeaders does not outline arguments that nobody could have meant", () => {
+  const params = new ParamHeaders();
+  params.learn(listed(toolOf("a", { o: { type: "object", properties: { s: string("S") } } })));
+  const many = Array.from({ length: 100_001 }, () => ({}));
+  const line = readOutgoing(
+    JSON.stringify(modern(1, "tools/call", { name: "a", arguments: { o: { s: "x" }, many } })),
+  );
+  assert.throws(() => params.of(line), { code: "invalid_request" });
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
+import { TELL_MS } from "../../runner/upstream/post.ts";
 import {
   connectTo,
   eventOf,
@@ -177,6 +178,30 @@ test("cancelling tells a legacy server, then lets go of the stream", async (t) =
   const { message } = site.got.find(({ message }) => message.params?.["requestId"] === 2) ?? {};
   assert.equal(message?.method, "notifications/cancelled");
   assert.equal(far.lines.length, 1);
+});
+
+test("a server that does not even take the cancellation is let go of all the same", async (t) => {
+  const clock = fakeClock();
+  const serve = sessionServer({ request: (_got, response) => sendEvents(response) });
+  const site = await serveHttp(t, (got, response) => {
+    if (got.message.method !== "notifications/cancelled") return serve(got, response);
+  });
+  const far = await connectTo(t, site.url, { clock });
+  await open(far);
+  far.write({ id: 2, method: "tools/call" });
+  const arrived = (method: string): Promise<Got> =>
+    eventually(method, () => {
+      return Promise.resolve(site.got.find(({ message }) => message.method === method));
+    });
+  const call = await arrived("tools/call");
+  far.write({ method: "notifications/cancelled", params: { requestId: 2, reason: "enough" } });
+  const cancel = await arrived("notifications/cancelled");
+  clock.advance(TELL_MS);
+  for (const each of [cancel, call]) {
+    await eventually("it is closed", () => Promise.resolve(each.aborted || undefined));
+  }
+  const line = await eventually("a line", () => Promise.resolve(far.stderr[0]));
+  assert.match(line, /^notifications\/cancelled was not delivered: it was not answered in time$/);
 });
 
 test("the stream for everything else opens after initialized, and again where it ended", async (t) => {

@@ -28,8 +28,8 @@ export async function authenticateClient(request: Request, find: FindGrant): Pro
         'make one with "mcp-runner token create"',
     );
   }
-  const { id, tunnel, tools } = result.grant;
-  return { client: id, tunnel, tools };
+  const { id, tunnel, tools, expiresAt } = result.grant;
+  return { client: id, tunnel, tools, ...(expiresAt !== undefined && { expiresAt }) };
 }
 
 /**

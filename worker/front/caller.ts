@@ -9,6 +9,7 @@ const caller = v.object({
   client: v.string(),
   tunnel: v.string(),
   tools: v.array(v.string()),
+  expiresAt: v.exactOptional(v.number()),
 });
 
 /** Who sends a request, as its token says: which client, for which tunnel, which tools. */
@@ -18,6 +19,8 @@ export interface Caller {
   readonly tunnel: string;
   /** Patterns over qualified tool names. */
   readonly tools: readonly string[];
+  /** When its token expires, ms since epoch; absent: never. */
+  readonly expiresAt?: number;
 }
 
 /** Reads a caller that one part of the worker wrote for another. */

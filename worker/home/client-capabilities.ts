@@ -11,7 +11,7 @@ import { TASKS_EXTENSION } from "../../src/mcp/tasks-extension.ts";
 /** Capabilities as MCP 2026-07-28 writes them. */
 export type ClientCapabilities = Readonly<Record<string, unknown>>;
 
-/** Longest capabilities that a session keeps, in UTF-16 code units of their JSON text. */
+/** Longest capabilities that a session keeps, in UTF-16 code units of their JSON text, theirs and ours. */
 const MAX_LENGTH = 16 * 1024;
 
 /** Extensions that need the modern form of results, which no legacy client understands. */
@@ -40,13 +40,15 @@ export function readCapabilities(
   revision: LegacyRevision,
 ): ClientCapabilities {
   if (raw === undefined) return {};
-  if (raw.length > MAX_LENGTH) {
+  const read: unknown = raw.length > MAX_LENGTH ? undefined : JSON.parse(raw);
+  // Written again it may be longer: 1e20 has 21 digits.
+  if (read === undefined || JSON.stringify(read).length > MAX_LENGTH) {
     throw new GatewayError(
       "invalid_params",
       `Cannot initialize: params.capabilities is longer than ${MAX_LENGTH} characters`,
     );
   }
-  const parsed = v.safeParse(v.pipe(members, declared), JSON.parse(raw));
+  const parsed = v.safeParse(v.pipe(members, declared), read);
   if (!parsed.success) {
     throw new GatewayError(
       "invalid_params",

@@ -31,6 +31,8 @@ export interface OutgoingCall {
   readonly caller: Caller;
   /** See the `call` frame. */
   readonly paramHeaders?: Readonly<Record<string, string>> | undefined;
+  /** See the `call` frame; told by whoever finds the runner. */
+  readonly servers?: readonly string[] | undefined;
   /** CALL_DEADLINE_MS unless given. */
   readonly deadlineMs?: number;
 }
@@ -61,7 +63,8 @@ export class Dispatch {
     reply: Reply,
     gone: () => boolean = () => false,
   ): Promise<Withdraw> {
-    return this.sendTo(await targetOf(this.#runners, call), call, reply, gone);
+    const { link, servers } = await targetOf(this.#runners, call);
+    return this.sendTo(link, { ...call, servers }, reply, gone);
   }
 
   /**
@@ -88,7 +91,8 @@ export class Dispatch {
         executed: "no",
       });
     }
-    const { method, params, meta, caller, paramHeaders, deadlineMs = CALL_DEADLINE_MS } = call;
+    const { method, params, meta, caller, paramHeaders, servers } = call;
+    const { deadlineMs = CALL_DEADLINE_MS } = call;
     this.#calls++;
     let over = false;
     let withdraw: Withdraw = () => {};
@@ -115,6 +119,7 @@ export class Dispatch {
         caller: { client: caller.client },
         ...(meta.logLevel !== undefined && { logLevel: meta.logLevel }),
         ...(paramHeaders !== undefined && { paramHeaders }),
+        ...(servers !== undefined && { servers: [...servers] }),
       },
       params,
       {

@@ -36,6 +36,8 @@ const LEGACY: Era = { era: "legacy" };
  * @throws {GatewayError} `header_mismatch`, `invalid_meta` or `unsupported_version`.
  */
 export function eraOf(message: ClientMessage, headers: Headers): Era {
+  // No modern client sends one: only a session has asked for something.
+  if (message.kind === "response") return LEGACY;
   const header = headers.get(VERSION_HEADER);
   const meta = parseMeta(message.rawParam("_meta"));
   if (!hasClaim(meta)) {

@@ -23,7 +23,7 @@ import { type ListRequest, listResult } from "./listing.ts";
 import { type ClientMessage, readBatch, readMessage } from "./message.ts";
 import { serveModern } from "./modern.ts";
 import { type Readiness, readinessProbe } from "./readiness.ts";
-import { ALLOWED_METHODS, type McpRequest, methodNotAllowed } from "./request.ts";
+import { ALLOWED_METHODS, CHALLENGE, type McpRequest, methodNotAllowed } from "./request.ts";
 import { Runners } from "./runners.ts";
 import { Sessions } from "./sessions.ts";
 import { OpenStreams } from "./streams.ts";
@@ -36,7 +36,7 @@ export class Home {
   /** Where it becomes known that lists have changed. */
   readonly changes = new Changes();
   /** Streams that are open as long as their clients listen. */
-  readonly streams = new OpenStreams();
+  readonly streams: OpenStreams;
   readonly clock: Clock;
   readonly sessions: Sessions;
   /** Whether a runner answers right now. */
@@ -48,6 +48,7 @@ export class Home {
     this.clock = context.clock;
     this.runners = new Runners(context, this.changes);
     this.dispatch = new Dispatch(this.runners, context.clock);
+    this.streams = new OpenStreams(context.clock);
     this.sessions = new Sessions(context);
     this.readiness = readinessProbe(this.runners, context.clock);
   }
@@ -135,6 +136,7 @@ export class Home {
       JSON.stringify(toRpcError(error)),
       error.facts.status,
     );
+    if (error.facts.status === 401) refusal.headers.set("www-authenticate", CHALLENGE);
     if (error.code === "method_not_allowed") refusal.headers.set("allow", ALLOWED_METHODS);
     return refusal;
   }

@@ -5,11 +5,11 @@
  *
  * @module
  */
-import * as v from "valibot";
 import type { Reply } from "../../src/call.ts";
 import { GatewayError, toGatewayError } from "../../src/errors.ts";
 import type { RequestMeta } from "../../src/mcp/meta.ts";
 import type { Caller } from "../front/caller.ts";
+import { laterError, laterRefusal, legacyError } from "./call-error.ts";
 import { mayAsk } from "./client-capabilities.ts";
 import type { Dispatch, Withdraw } from "./dispatch.ts";
 import {
@@ -25,12 +25,6 @@ import { BY_CLIENT, type Session } from "./session.ts";
 
 /** Rounds of one call, as many as the SDKs grant a server. */
 const MAX_ROUNDS = 10;
-
-/** JSON-RPC code of a resource that is not there, before MCP 2026-07-28. */
-export const RESOURCE_NOT_FOUND = -32002;
-
-/** Longest error that is looked into, in UTF-16 code units. */
-const MAX_ERROR_LENGTH = 64 * 1024;
 
 /** Where a call writes what its client gets before the response. */
 export interface Outlet {
@@ -72,8 +66,14 @@ export async function callInSession(
     const { signal } = abort;
     let params = firstParams(call.params);
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const outcome = await sendRound(dispatch, session, { call, params, outlet, signal });
-      if ("error" in outcome) return { error: legacyError(call.method, outcome.error) };
+      const outcome = await sendRound(dispatch, session, { call, params, outlet, signal })
+        .catch((error: unknown) => {
+          throw round === 0 ? error : laterRefusal(toGatewayError(error));
+        });
+      if ("error" in outcome) {
+        const error = round === 0 ? outcome.error : laterError(outcome.error);
+        return { error: legacyError(call.method, error) };
+      }
       if (outcome.resultType !== "input_required") return outcome;
       const { requests, state } = readInputRequired(outcome.result);
       const answers = await askAll(session, { requests, outlet, signal });
@@ -176,24 +176,4 @@ async function askAll(
     return [key, await session.questions.ask({ method, params: asked, send, signal })];
   });
   return new Map(await Promise.all(answers));
-}
-
-const missingResource = v.object({
-  code: v.literal(-32602),
-  data: v.looseObject({ uri: v.string() }),
-});
-
-/** Every revision before 2026-07-28 has a code of its own for a resource that is not there. */
-function legacyError(method: string, error: string): string {
-  // Errors are small; anything long is no such error.
-  if (method !== "resources/read" || error.length > MAX_ERROR_LENGTH) return error;
-  let read: unknown;
-  try {
-    read = JSON.parse(error);
-  } catch {
-    return error;
-  }
-  return v.is(missingResource, read)
-    ? JSON.stringify({ ...read, code: RESOURCE_NOT_FOUND })
-    : error;
 }

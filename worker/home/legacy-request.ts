@@ -8,14 +8,9 @@ import { GatewayError, toGatewayError, toRpcError } from "../../src/errors.ts";
 import { logLevel } from "../../src/mcp/log-level.ts";
 import { MAX_URI_LENGTH, unknownResource } from "../../src/mcp/name.ts";
 import type { Caller } from "../front/caller.ts";
+import { RESOURCE_NOT_FOUND } from "./call-error.ts";
 import type { Home } from "./home.ts";
-import {
-  callInSession,
-  metaOf,
-  type Outcome,
-  type Outlet,
-  RESOURCE_NOT_FOUND,
-} from "./legacy-call.ts";
+import { callInSession, metaOf, type Outcome, type Outlet } from "./legacy-call.ts";
 import { listOf } from "./listing.ts";
 import type { ClientMessage } from "./message.ts";
 import type { Session } from "./session.ts";

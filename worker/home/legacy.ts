@@ -86,16 +86,16 @@ export async function endSession(home: Home, request: McpRequest): Promise<Respo
  */
 export async function openSessionStream(home: Home, request: McpRequest): Promise<Response> {
   const session = await sessionOf(home, request);
-  const response = connect(home, session, request.headers.get("last-event-id"));
+  const response = connect(home, session, request);
   if (session.streams.standalone.readers > 0) {
     session.listener.listen(sourcesOf(home, session, request.caller));
   }
   return response;
 }
 
-function connect(home: Home, session: Session, lastEventId: string | null): Response {
+function connect(home: Home, session: Session, { headers, caller }: McpRequest): Response {
   try {
-    return session.streams.connect(lastEventId, home.streams, session.client);
+    return session.streams.connect(headers.get("last-event-id"), home.streams, caller);
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== "overloaded") throw error;
     // Not in band, as for calls: a client would take a body at 200 for a stream that has ended at once.

@@ -70,7 +70,7 @@ export async function listen(home: Home, options: ListenRequest): Promise<Respon
   }
   const stopCounting = home.streams.add(() => {
     if (end("The stream was ended")) stream.finish(completion(id));
-  }, caller.client);
+  }, caller);
   const stream = new EventStream(home.clock, () => void end("The client has left"));
   const leave = (): void => {
     if (end("The client has left")) stream.close();

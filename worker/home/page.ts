@@ -11,7 +11,7 @@ import type { OfferedEntry, OfferedList } from "../../src/mcp/offer.ts";
 /** How much one page holds. */
 export interface PageLimits {
   readonly entries: number;
-  /** UTF-16 code units of the entries' text; the first entry of a page counts as none. */
+  /** UTF-16 code units of the entries' text; an entry that is longer is a page by itself. */
   readonly length: number;
 }
 

@@ -54,7 +54,7 @@ export class Questions {
   /**
    * Asks the client. Whatever prevents an answer becomes an error in its place.
    *
-   * @throws {GatewayError} `call_cancelled` when there is no way to the client.
+   * @throws {GatewayError} `server_failed` when there is no way to the client.
    */
   ask({ method, params, send, signal }: Question): Promise<ClientAnswer> {
     if (this.#open.size >= MAX_OPEN) {

@@ -46,9 +46,10 @@ export class ReplayBuffer {
 
   /** Keeps a message, in place of older ones if there is no room. */
   keep(kept: Kept): void {
-    if (this.#closed) return;
     const { length } = kept.message;
     if (this.#total.length + length > MAX_TOTAL_LENGTH) this.#total.sweep();
+    // Perhaps by that very sweep.
+    if (this.#closed) return;
     if (length > MAX_LENGTH) {
       if (this.#long !== undefined) this.#forget(this.#long);
       this.#long = undefined;

@@ -9,6 +9,9 @@ import type { Caller } from "../front/caller.ts";
 /** `Allow` of the MCP endpoint (RFC 9110 §10.2.1): GET and DELETE are for sessions. */
 export const ALLOWED_METHODS = "POST, GET, DELETE, OPTIONS";
 
+/** `WWW-Authenticate` of whoever presents no live token (RFC 9110 §11.6.1). */
+export const CHALLENGE = 'Bearer realm="mcp-runner"';
+
 /** A request to the MCP endpoint that the front door has let through. */
 export interface McpRequest {
   readonly method: string;

@@ -1,6 +1,7 @@
 /**
  * Hears of updates of some resources at whichever runners serve them, as long as somebody listens: one
- * long-lived call to each runner, sent again when it has ended.
+ * long-lived call to each runner, or to each choice of its servers that the listener may reach, sent
+ * again when it has ended.
  *
  *     for each URI: its runner ── subscriptions/listen ──▶ notifications/resources/updated*
  *     the call ends, a runner connects or offers something new ──▶ the URIs without a call look again
@@ -12,10 +13,9 @@ import type { Clock } from "../../src/clock.ts";
 import type { RequestMeta } from "../../src/mcp/meta.ts";
 import type { Caller } from "../front/caller.ts";
 import { type Dispatch, LISTEN_METHOD, type Withdraw } from "./dispatch.ts";
-import type { RunnerLink } from "./link.ts";
 import { methodOf, RESOURCE_UPDATED } from "./notification.ts";
 import type { Runners } from "./runners.ts";
-import { linksOf } from "./target.ts";
+import { type ResourceTarget, resourceTargets } from "./target.ts";
 
 /** Milliseconds that one call lasts at most; then it is sent again. */
 const LISTEN_MS = 86_400_000;
@@ -90,12 +90,12 @@ export class ResourceWatch {
   async #sendMissing(): Promise<void> {
     const { runners, caller, uris } = this.#options;
     const missing = uris.filter((uri) => !this.#calls.has(uri));
-    const links = await linksOf(runners, missing, caller.tools);
+    const targets = await resourceTargets(runners, missing, caller.tools);
     if (this.#closed) return;
-    for (const [link, together] of links) this.#send(link, together);
+    for (const target of targets) this.#send(target);
   }
 
-  #send(link: RunnerLink, uris: readonly string[]): void {
+  #send({ link, servers, uris }: ResourceTarget): void {
     const { dispatch, meta, caller, updated } = this.#options;
     const call: ListenCall = { withdraw: () => {} };
     let over = false;
@@ -109,6 +109,7 @@ export class ResourceWatch {
       params: JSON.stringify({ notifications: { resourceSubscriptions: uris } }),
       meta,
       caller,
+      servers,
       deadlineMs: LISTEN_MS,
     }, {
       accepted: () => void (this.#failures = 0),

@@ -64,6 +64,8 @@ export class SessionListener {
 
   /** Begins to listen; a client has come to read, or is expected to. */
   listen(sources: Sources): void {
+    // The session may have ended while somebody was about to subscribe.
+    if (this.#stream.endedAt !== undefined) return;
     this.#stopLingering();
     this.#stopHearing ??= sources.changes.subscribe((lists) => {
       for (const list of lists) this.#stream.noteOnce(listChanged(list));

@@ -6,6 +6,7 @@
  */
 import type { Clock } from "../../src/clock.ts";
 import type { LegacyRevision } from "../../src/mcp/revisions.ts";
+import type { Caller } from "../front/caller.ts";
 import { SSE_HEADERS } from "./event-stream.ts";
 import { ReplayBuffer, type ReplayTotal } from "./replay-buffer.ts";
 import { readEventId, SessionStream } from "./session-stream.ts";
@@ -14,7 +15,7 @@ import type { OpenStreams } from "./streams.ts";
 /** Milliseconds for which a call's stream can still be read after its end. */
 const KEPT_MS = 5 * 60_000;
 
-/** Milliseconds after which a GET is answered anew, so that its token is looked at again. */
+/** Milliseconds after which a GET is answered anew. */
 const MAX_CONNECTED_MS = 3_600_000;
 
 /** Connections to the standalone stream of one session. */
@@ -80,16 +81,15 @@ export class SessionStreams {
    * client has all of it.
    *
    * @param open The open streams of the home, among which this one is to have a place.
-   * @param client Id of the client token that asks.
-   * @throws {GatewayError} `overloaded`.
+   * @throws {GatewayError} what refuses it that place.
    */
-  connect(lastEventId: string | null, open: OpenStreams, client: string): Response {
+  connect(lastEventId: string | null, open: OpenStreams, caller: Caller): Response {
     this.sweep();
     const known = lastEventId === null ? undefined : readEventId(lastEventId);
     const taken = known === undefined ? undefined : this.#named(known.stream);
     const stream = taken ?? this.standalone;
     let close = (): void => {};
-    const leave = open.add(() => close(), client);
+    const leave = open.add(() => close(), caller);
     const reader = stream.connect(taken === undefined ? undefined : known?.place);
     if (reader === undefined) {
       leave();

@@ -55,8 +55,10 @@ export class Session {
   /** Whether the id had no room for the capabilities. */
   readonly #storesCapabilities: boolean;
   #ended = false;
-  /** What cancels the calls under way, by {@link callKey}. */
-  readonly #calls = new Map<string, AbortController>();
+  /** What cancels the calls under way. */
+  readonly #calls = new Set<AbortController>();
+  /** The youngest call of each request id, by {@link callKey}. */
+  readonly #youngest = new Map<string, AbortController>();
 
   constructor({ id, state, record, clock, replay }: SessionOptions) {
     this.id = id;
@@ -113,20 +115,22 @@ export class Session {
    */
   callBegins(requestId: string): AbortController {
     const call = new AbortController();
-    // A client may use an id again while it is in use: the younger call has the place.
-    this.#calls.set(callKey(requestId), call);
+    this.#calls.add(call);
+    // A client may use an id again while it is in use: it then means the younger call.
+    this.#youngest.set(callKey(requestId), call);
     if (this.#ended) call.abort("The session has ended");
     return call;
   }
 
   callEnds(requestId: string, call: AbortController): void {
+    this.#calls.delete(call);
     const key = callKey(requestId);
-    if (this.#calls.get(key) === call) this.#calls.delete(key);
+    if (this.#youngest.get(key) === call) this.#youngest.delete(key);
   }
 
   /** Cancels a call by the JSON text of its request id; unknown ones are ignored. */
   cancel(requestId: string): void {
-    this.#calls.get(callKey(requestId))?.abort(BY_CLIENT);
+    this.#youngest.get(callKey(requestId))?.abort(BY_CLIENT);
   }
 
   /** Ends it: its calls are cancelled, its questions withdrawn, its streams end. */
@@ -137,8 +141,9 @@ export class Session {
 
   /** Ends what is under way in it, for a reason that runners and clients are told. */
   release(reason: string): void {
-    const calls = [...this.#calls.values()];
+    const calls = [...this.#calls];
     this.#calls.clear();
+    this.#youngest.clear();
     for (const call of calls) call.abort(reason);
     this.listener.close();
     this.streams.release();

@@ -158,6 +158,7 @@ export class Sessions {
     if (now - this.#sweptAt < SWEEP_MS) return;
     this.#sweptAt = now;
     for (const { streams } of this.#known.values()) streams.sweep();
+    this.#forgetIdle();
   }
 
   #add(session: Session): Session {
@@ -168,15 +169,22 @@ export class Sessions {
 
   /** Makes room: all in which nothing is under way, or else the oldest one that can be spared. */
   #forget(): void {
-    for (const [id, session] of this.#known) {
-      if (session.idle) this.#known.delete(id);
-    }
+    this.#forgetIdle();
     if (this.#known.size < MAX_KNOWN) return;
     for (const [id, session] of this.#known) {
       if (session.busy) continue;
       session.release("The worker has too many sessions");
       this.#known.delete(id);
       return;
+    }
+  }
+
+  #forgetIdle(): void {
+    for (const [id, session] of this.#known) {
+      if (!session.idle) continue;
+      // What it has said is kept at the cost of others.
+      session.release("Nobody uses the session");
+      this.#known.delete(id);
     }
   }
 }

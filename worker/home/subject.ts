@@ -10,10 +10,11 @@ import {
   unknownName,
   unknownResource,
 } from "../../src/mcp/name.ts";
+import type { Offer } from "../../src/mcp/offer.ts";
 import { MAX_DEPTH, type Outline, scan, stringMember } from "../../src/mcp/scan.ts";
 import { matchesAny } from "../../src/policy/pattern.ts";
 import type { OutgoingCall } from "./dispatch.ts";
-import { byName, byTemplate, byUri, type Rank } from "./route.ts";
+import { byName, byTemplate, byUri, type Rank, serversFor } from "./route.ts";
 
 /** Most members that are looked at in `params` and, for a completion, in what it holds. */
 const MAX_MEMBERS = 1_000;
@@ -21,8 +22,10 @@ const MAX_MEMBERS = 1_000;
 /** What a call names, and how it is refused. */
 export interface Subject {
   readonly rank: Rank;
-  /** The refusal if nobody offers it, in the same words as if it were not granted. */
-  readonly unknown: GatewayError;
+  /** Which servers of a runner the caller may reach for it; undefined for all. */
+  readonly servers: (offer: Offer) => readonly string[] | undefined;
+  /** Makes the refusal if nobody offers it, in the same words as if it were not granted. */
+  readonly unknown: () => GatewayError;
   /** What cannot be done while its runner is away: `call the tool`. */
   readonly deed: string;
 }
@@ -90,10 +93,13 @@ function named(
   granted: readonly string[],
   deed: string,
 ): Subject {
-  const unknown = unknownName(kind, name);
+  // Made only if need be: an error with its stack costs more than all else here.
+  const unknown = (): GatewayError => unknownName(kind, name);
   // Before the patterns, whose time is their length by that of the name.
-  if (name.length > MAX_NAME_LENGTH || !matchesAny(granted, name)) throw unknown;
-  return { rank: byName(kind === "tool" ? "tools" : "prompts", name), unknown, deed };
+  if (name.length > MAX_NAME_LENGTH || !matchesAny(granted, name)) throw unknown();
+  const rank = byName(kind === "tool" ? "tools" : "prompts", name);
+  // The name says which.
+  return { rank, servers: () => undefined, unknown, deed };
 }
 
 function located(
@@ -108,7 +114,8 @@ function located(
       `Cannot ${deed}: its URI is longer than ${MAX_URI_LENGTH} characters`,
     );
   }
-  return { rank: by(uri, granted), unknown: unknownResource(uri), deed };
+  const servers = (offer: Offer) => serversFor(offer, uri, granted);
+  return { rank: by(uri, granted), servers, unknown: () => unknownResource(uri), deed };
 }
 
 /**

@@ -5,22 +5,34 @@
  * @module
  */
 import { GatewayError } from "../../src/errors.ts";
+import type { Offer } from "../../src/mcp/offer.ts";
 import { stringMember } from "../../src/mcp/scan.ts";
 import { unstick } from "../../src/mcp/sticky.ts";
 import { declaresTasks, tasksNotDeclared } from "../../src/mcp/tasks-extension.ts";
+import { laterRefusal } from "./call-error.ts";
 import type { OutgoingCall } from "./dispatch.ts";
 import type { RunnerLink } from "./link.ts";
-import { byUri, type Rank } from "./route.ts";
+import { byUri, type Rank, serversFor } from "./route.ts";
 import type { KnownRunner, Runners } from "./runners.ts";
 import { outlineParams, type Params, requireString, type Subject, subjectOf } from "./subject.ts";
 
+/** Where a call goes. */
+export interface Target {
+  readonly link: RunnerLink;
+  /** The servers there that its caller may reach for it; undefined for all. */
+  readonly servers: readonly string[] | undefined;
+}
+
+/** Where some resources are, for whoever listens to them. */
+export type ResourceTarget = Target & { readonly uris: readonly string[] };
+
 /**
- * The link of the runner for `call`; what the call names has then been found granted to its caller.
+ * The runner for `call`; what the call names has then been found granted to its caller.
  *
  * @throws {GatewayError} `invalid_params`, `unknown_tool`, `unknown_resource`, `state_invalid`,
  * `unknown_method`, `missing_capability`, `runner_offline`.
  */
-export async function targetOf(runners: Runners, call: OutgoingCall): Promise<RunnerLink> {
+export async function targetOf(runners: Runners, call: OutgoingCall): Promise<Target> {
   const params = outlineParams(call);
   const known = await runners.known();
   if (call.method.startsWith("tasks/")) {
@@ -30,12 +42,12 @@ export async function targetOf(runners: Runners, call: OutgoingCall): Promise<Ru
   }
   const subject = subjectOf(call, params);
   const able = best(known, subject.rank);
-  if (able.length === 0) throw subject.unknown;
+  if (able.length === 0) throw subject.unknown();
   const state = params.outline.members.get("requestState");
   if (state !== undefined) return linkOfState(known, params, subject);
-  const link = leastBusy(able);
-  if (link === undefined) throw offline(able, subject.deed);
-  return link;
+  const target = leastBusy(able, subject.servers);
+  if (target === undefined) throw offline(able, subject.deed);
+  return target;
 }
 
 /** Which of `uris` a known runner serves for this grant, connected or away. */
@@ -48,30 +60,33 @@ export async function servedUris(
   return uris.filter((uri) => best(known, byUri(uri, granted)).length > 0);
 }
 
-/** `uris` by the link of the runner that serves them now; left out where nobody does. */
-export async function linksOf(
+/** Where `uris` are served now, those that go to the same servers together; left out where nobody does. */
+export async function resourceTargets(
   runners: Runners,
   uris: readonly string[],
   granted: readonly string[],
-): Promise<ReadonlyMap<RunnerLink, readonly string[]>> {
+): Promise<readonly ResourceTarget[]> {
   const known = await runners.known();
-  const links = new Map<RunnerLink, string[]>();
+  const targets: Array<Target & { readonly uris: string[] }> = [];
   for (const uri of uris) {
-    const link = leastBusy(best(known, byUri(uri, granted)));
-    if (link === undefined) continue;
-    const together = links.get(link);
-    if (together === undefined) links.set(link, [uri]);
-    else together.push(uri);
+    const servers = (offer: Offer) => serversFor(offer, uri, granted);
+    const target = leastBusy(best(known, byUri(uri, granted)), servers);
+    if (target === undefined) continue;
+    const same = targets.find((other) =>
+      other.link === target.link && String(other.servers) === String(target.servers)
+    );
+    if (same === undefined) targets.push({ ...target, uris: [uri] });
+    else same.uris.push(uri);
   }
-  return links;
+  return targets;
 }
 
 /** A retry goes where its question came from (MCP 2026-07-28 basic/patterns/mrtr). */
 function linkOfState(
   known: readonly KnownRunner[],
   { text, outline }: Params,
-  { rank, deed }: Subject,
-): RunnerLink {
+  { rank, deed, servers }: Subject,
+): Target {
   const state = stringMember(text, outline, "requestState");
   const runner = state === undefined ? undefined : ownerOf(known, state);
   // The grant was judged for whoever serves it best, and a state is no credential.
@@ -81,17 +96,17 @@ function linkOfState(
       "Cannot go on: this requestState is not one that was given out here, send the request anew",
     );
   }
-  if (runner.link === undefined) throw offline([runner], deed);
-  return runner.link;
+  if (runner.link === undefined) throw laterRefusal(offline([runner], deed));
+  return { link: runner.link, servers: servers(runner.offer) };
 }
 
-function linkOfTask(known: readonly KnownRunner[], method: string, params: Params): RunnerLink {
+function linkOfTask(known: readonly KnownRunner[], method: string, params: Params): Target {
   const runner = ownerOf(known, requireString(params, "taskId"));
   if (runner === undefined) throw new GatewayError("state_invalid", "Unknown task");
   if (runner.link === undefined) {
     throw offline([runner], `${method.slice("tasks/".length)} the task`);
   }
-  return runner.link;
+  return { link: runner.link, servers: undefined };
 }
 
 /** The runner that gave out `text`; of two ids that begin alike, the longer one names it. */
@@ -118,12 +133,16 @@ function best(known: readonly KnownRunner[], rank: Rank): readonly KnownRunner[]
   return able;
 }
 
-function leastBusy(able: readonly KnownRunner[]): RunnerLink | undefined {
-  let least: RunnerLink | undefined;
-  for (const { link } of able) {
-    if (link !== undefined && (least === undefined || link.inFlight < least.inFlight)) least = link;
+function leastBusy(
+  able: readonly KnownRunner[],
+  servers: Subject["servers"],
+): Target | undefined {
+  let least: { readonly link: RunnerLink; readonly offer: Offer } | undefined;
+  for (const { link, offer } of able) {
+    if (link === undefined) continue;
+    if (least === undefined || link.inFlight < least.link.inFlight) least = { link, offer };
   }
-  return least;
+  return least && { link: least.link, servers: servers(least.offer) };
 }
 
 function offline([owner]: readonly KnownRunner[], deed: string): GatewayError {
