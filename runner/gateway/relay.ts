@@ -83,6 +83,8 @@ export function relay(
     result: (result, members) =>
       guarded(() => {
         const { text, resultType } = finish(result, members);
+        // Questions come by `inputRequired`: the state in this one would be the server's own.
+        if (resultType === "input_required") throw outOfPlace(server.name);
         if (resultType === "complete") reply.result(text);
         else reply.result(text, resultType);
       }),
@@ -124,7 +126,7 @@ function withState(result: string, state: string, protocolVersion: string): stri
 function outOfPlace(server: string): GatewayError {
   return new GatewayError(
     "server_failed",
-    `Cannot go on with the request: server "${server}" asked for input, which this method cannot`,
+    `Cannot go on with the request: server "${server}" asked for input where nobody can be asked`,
     { executed: "unknown" },
   );
 }

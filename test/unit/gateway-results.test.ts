@@ -104,6 +104,14 @@ test("a question where none can be asked is the server's failure, not ours", asy
   assert.match(errorOf(events).message, /server "a" asked for input/);
 });
 
+test("a result that only looks like a question brings no state of the server's own to the caller", async () => {
+  const bench = openScripted({ a: { tools: ["echo"] } });
+  const events = await bench.ask("tools/call", { name: "a__echo" });
+  bench.server("a").last.result('{"resultType":"input_required","requestState":"runner-2.x"}');
+  assert.deepEqual(events.slice(0, -1), ["accepted"]);
+  assert.equal(errorOf(events).data.code, "server_failed");
+});
+
 test("a caller of a legacy revision gets the server's bytes", async () => {
   const bench = openScripted({ a: { tools: ["echo"], resources: ["file:///x"] } });
   const legacy = { protocolVersion: "2025-06-18" };

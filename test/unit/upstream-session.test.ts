@@ -13,6 +13,7 @@ import {
   sendEvents,
   sendJson,
   serveHttp,
+  type Site,
 } from "../support/upstream.ts";
 import { eventually } from "../support/eventually.ts";
 import { fakeClock } from "../support/fake-clock.ts";
@@ -52,6 +53,12 @@ function succeed({ message: { id } }: Got, response: ServerResponse): void {
 async function open(far: Far): Promise<void> {
   await far.ask(initialize(1));
   far.write({ method: "notifications/initialized" });
+}
+
+/** Opens a session and waits until the site has taken that: no clock runs for it any more. */
+async function opened(far: Far, { got }: Site): Promise<void> {
+  await open(far);
+  await eventually("a GET", () => Promise.resolve(got.find(({ method }) => method === "GET")));
 }
 
 /** What was asked for, in short: the HTTP method, and the message's or the last event id. */
@@ -243,7 +250,7 @@ test("a stream is not asked for again before its server wants that", async (t) =
     }),
   );
   const far = await connectTo(t, site.url, { clock });
-  await open(far);
+  await opened(far, site);
   await eventually("a wait", () => Promise.resolve(clock.pending === 1 || undefined));
   clock.advance(59_999);
   await far.ask({ id: 2, method: "ping" });
@@ -269,7 +276,7 @@ test("a stream that fails is asked for again for as long as it takes", async (t)
     }),
   );
   const far = await connectTo(t, site.url, { clock });
-  await open(far);
+  await opened(far, site);
   for (let n = 1; n <= 10; n++) {
     await eventually(
       `wait ${n}`,
@@ -324,7 +331,7 @@ test("an answer that cannot be fetched again may have been carried out", async (
     }),
   );
   const far = await connectTo(t, site.url, { clock });
-  await open(far);
+  await opened(far, site);
   far.write({ id: 2, method: "tools/call" });
   const resumes = (): number => shorts(site.got).filter((each) => each === "GET a").length;
   for (let n = 0; n < 6; n++) {
@@ -351,7 +358,7 @@ test("an answer that cannot be fetched again because its server is gone may have
     }),
   );
   const far = await connectTo(t, site.url, { clock });
-  await open(far);
+  await opened(far, site);
   far.write({ id: 2, method: "tools/call" });
   await eventually("a wait", () => Promise.resolve(clock.pending === 1 || undefined));
   await site.close();
