@@ -59,8 +59,10 @@ export interface Probe {
  * served, or why it is gone.
  */
 export function probe(peer: Peer, clock: Clock, waitMs = PROBE_TIMEOUT_MS): Probe {
-  const { promise: silence, resolve: giveUp } = Promise.withResolvers<Discovery>();
-  const cancelWait = clock.after(waitMs, () => giveUp({ era: "legacy" }));
+  let cancelWait: () => void = () => {};
+  const silence = new Promise<Discovery>((resolve) => {
+    cancelWait = clock.after(waitMs, () => resolve({ era: "legacy" }));
+  });
   const answered = discover(peer);
   const inTime = Promise.race([answered, silence]).finally(cancelWait);
   const late = new Promise<void>((resolve) => {
