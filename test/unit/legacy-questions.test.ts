@@ -314,7 +314,7 @@ test("a question that nobody answers for five minutes is withdrawn, and the serv
 test("a call that is cancelled while its client is asked takes the questions back", async () => {
   const asking = await start();
   const { session, runner } = asking;
-  const events = await call(asking, { a: FORM, b: ROOTS });
+  const events = await call(asking, { a: FORM, b: ROOTS }, { requestState: "2b7c3db9.s1" });
   const ids = [(await events.message()).id, (await events.message()).id];
   await inSession(session, "notifications/cancelled", { requestId: 1 }, { id: null });
   const withdrawn = [await events.message(), await events.message()];
@@ -322,7 +322,19 @@ test("a call that is cancelled while its client is asked takes the questions bac
   assert.deepEqual(withdrawn.map(({ params }) => params?.["requestId"]), ids);
   const end = await events.message();
   assert.deepEqual([end.id, end.error?.code], [1, 1010]);
-  assert.equal(runner.all("call").length, 1);
+  // The call waits at the runner: it is told that there will be no answers, and then to cancel.
+  const { header, payload } = await runner.next("call");
+  const { inputResponses, requestState, _meta } = JSON.parse(payload) as {
+    readonly inputResponses?: object;
+    readonly requestState: string;
+    readonly _meta: Record<string, Record<string, { code: number }>>;
+  };
+  assert.deepEqual([inputResponses ?? {}, requestState], [{}, "2b7c3db9.s1"]);
+  const refused = Object.entries(_meta[INPUT_ERRORS_KEY] ?? {});
+  assert.deepEqual(refused.map(([key, { code }]) => [key, code]), [["a", 1010], ["b", 1010]]);
+  runner.say({ type: "accepted", id: header.id });
+  assert.equal((await runner.next("cancel")).header.id, header.id);
+  assert.equal(runner.all("call").length, 2);
   assert.equal(session.client.worker.clock.pending, 0);
 });
 

@@ -26,6 +26,9 @@ import { BY_CLIENT, type Session } from "./session.ts";
 /** Rounds of one call, as many as the SDKs grant a server. */
 const MAX_ROUNDS = 10;
 
+/** Milliseconds after which nobody cares any more how a call ends that was given up. */
+const GIVE_UP_MS = 10_000;
+
 /** Where a call writes what its client gets before the response. */
 export interface Outlet {
   /** Sends a notification, if there is a way. */
@@ -77,7 +80,10 @@ export async function callInSession(
       if (outcome.resultType !== "input_required") return outcome;
       const { requests, state } = readInputRequired(outcome.result);
       const answers = await askAll(session, { requests, outlet, signal });
-      if (signal.aborted) throw cancelled(signal, "unknown");
+      if (signal.aborted) {
+        if (state !== undefined) giveUp(dispatch, session, { call, requests, state });
+        throw cancelled(signal, "unknown");
+      }
       params = nextParams(call.params, { state, answers });
     }
     throw new GatewayError(
@@ -90,6 +96,40 @@ export async function callInSession(
     abort.abort("The call has ended");
     session.callEnds(call.id, abort);
   }
+}
+
+/**
+ * Ends a call that waits at its runner for answers which will not come: they are refused, and what goes on
+ * at the server then is cancelled. A refused question never begins anything anew.
+ */
+function giveUp(
+  dispatch: Dispatch,
+  session: Session,
+  { call: { method, params, caller }, requests, state }: {
+    readonly call: SessionCall;
+    readonly requests: readonly InputRequest[];
+    readonly state: string;
+  },
+): void {
+  const reason = "The client has cancelled the call";
+  const answers = new Map(requests.map(({ key }) => [key, refusal("call_cancelled", reason)]));
+  const last = {
+    method,
+    params: nextParams(params, { state, answers }),
+    caller,
+    meta: metaOf(session),
+    deadlineMs: GIVE_UP_MS,
+  };
+  let withdraw: Withdraw = () => {};
+  const reply = {
+    accepted: () => withdraw(reason),
+    note: () => {},
+    result: () => {},
+    error: () => {},
+  };
+  dispatch.send(last, reply).then((sent) => withdraw = sent, () => {
+    // Its runner is away, and the call with it.
+  });
 }
 
 /** What a runner is told of a client of `session`. */
