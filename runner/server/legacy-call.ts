@@ -10,17 +10,17 @@
  */
 import type { Clock } from "../../src/clock.ts";
 import { type GatewayError, toGatewayError } from "../../src/errors.ts";
-import { MAX_SERVER_DEPTH, type Member, scan } from "../../src/mcp/scan.ts";
+import type { Member } from "../../src/mcp/scan.ts";
 import { claimsModern } from "../../src/mcp/revisions.ts";
 import { declares, missingCapability, neededFor } from "./client-capabilities.ts";
 import type { Input, Withdraw } from "./exchange.ts";
 import { isError, isObject, keyOf, toInputRequest, toInputRequired } from "./input-request.ts";
 import { toCanonicalError, urlsToVisit } from "./legacy-error.ts";
-import { asTask, taskIdOf, withoutTask } from "./legacy-task.ts";
+import { sendAsTask } from "./legacy-task.ts";
 import type { Ongoing } from "./ongoing.ts";
 import { toLegacyParams } from "./params.ts";
 import type { Parked, Parking } from "./parking.ts";
-import { answerAlone, type Ask, IGNORED, type Listener, type Peer } from "./peer.ts";
+import { answerAlone, type Ask, type Listener, type Peer } from "./peer.ts";
 
 /** State of a call that ended with pages to visit: the call is sent again, nothing was kept. */
 export const CALL_AGAIN = "call-again";
@@ -101,11 +101,11 @@ export class LegacyCall implements Listener, Parked {
 
   /** Writes the request. Throws as `Peer.send` does, and nothing has happened then. */
   send(): void {
-    const { method, params } = this.#ongoing.exchange;
+    const { exchange } = this.#ongoing;
     const { peer, needsTask } = this.#context;
     this.#withdraw = needsTask
-      ? this.#sendTask(peer)
-      : peer.send(method, (id) => toLegacyParams(params, id), this);
+      ? sendAsTask(peer, exchange, this)
+      : peer.send(exchange.method, (id) => toLegacyParams(exchange.params, id), this);
     this.#ongoing.onWithdraw((reason) => this.abandon(reason));
     this.#ongoing.accepted();
   }
@@ -200,49 +200,6 @@ export class LegacyCall implements Listener, Parked {
   abandon(reason: string): void {
     this.#leave();
     this.#cancel(reason);
-  }
-
-  /** Has a task made and waits for its result; progress comes under the id of the first request. */
-  #sendTask(peer: Peer): Withdraw {
-    const { method, params } = this.#ongoing.exchange;
-    let first = 0;
-    const toParams = (id: number): string => asTask(toLegacyParams(params, first = id));
-    return peer.send(method, toParams, {
-      progress: (progress) => this.progress(progress),
-      error: (error) => this.error(error),
-      lost: (error) => this.lost(error),
-      result: (result, members) => {
-        const taskId = taskIdOf(result);
-        if (taskId === undefined) this.result(result, members);
-        else this.#awaitTask(peer, taskId, peer.followProgress(first, this));
-      },
-    });
-  }
-
-  #awaitTask(peer: Peer, taskId: string, stopProgress: () => void): void {
-    const params = JSON.stringify({ taskId });
-    try {
-      const withdraw = peer.send("tasks/result", () => params, {
-        progress: () => {},
-        result: (result) => (stopProgress(), this.#finishTask(result)),
-        error: (error) => (stopProgress(), this.error(error)),
-        lost: (error) => (stopProgress(), this.lost(error)),
-      });
-      this.#withdraw = (reason) => {
-        stopProgress();
-        withdraw(reason);
-        peer.ask("tasks/cancel", params, IGNORED);
-      };
-    } catch (thrown) {
-      stopProgress();
-      this.#fail(toGatewayError(thrown));
-    }
-  }
-
-  #finishTask(result: string): void {
-    const own = withoutTask(result);
-    const { members } = scan(own, { keep: 1, maxDepth: MAX_SERVER_DEPTH });
-    this.result(own, members);
   }
 
   /** Asks the client for everything that arrives within a moment. */
