@@ -131,12 +131,13 @@ const rules: readonly Rule[] = [
           "tar-fs",
           "undici",
           "valibot",
+          "ws",
           "yaml",
         ])
         : [],
     broken: [
       file("runner/a.ts", `import { Hono } from "hono";`),
-      file("runner/a.ts", `const { WebSocketServer } = await import("ws");`),
+      file("runner/a.ts", `const { serve } = await import("@hono/node-server");`),
     ],
   },
   {
@@ -147,13 +148,10 @@ const rules: readonly Rule[] = [
     broken: [file("runner/server/a.ts", `import type Docker from "dockerode";`)],
   },
   {
-    name: "only runner/tunnel, runner/local and runner/upstream import undici",
+    name: "only runner/upstream imports undici",
     why: "it is the slowest package to load; what merely fetches uses the global fetch",
     check: (module) =>
-      !isShipped(module.path) ||
-        ["runner/tunnel", "runner/local", "runner/upstream"].some((folder) =>
-          inFolder(folder, module)
-        )
+      !isShipped(module.path) || inFolder("runner/upstream", module)
         ? []
         : targets(module, /^undici$/),
     broken: [file("runner/gateway/a.ts", `const { fetch } = await import("undici");`)],
@@ -163,7 +161,7 @@ const rules: readonly Rule[] = [
     why: "`mcp-runner --help` must not wait for a Docker client and a YAML parser",
     check: ({ path, imports }) =>
       path.startsWith("runner/")
-        ? imports.filter(({ target, how }) => how === "static" && /^(undici|yaml)$/.test(target))
+        ? imports.filter(({ target, how }) => how === "static" && /^(undici|ws|yaml)$/.test(target))
           .map(({ target }) => `imports ${target} at its top`)
         : [],
     broken: [file("runner/config/a.ts", `import { parse } from "yaml";`)],
