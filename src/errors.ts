@@ -139,8 +139,11 @@ export function toRpcError(error: GatewayError): {
   readonly message: string;
   readonly data: Readonly<Record<string, unknown>>;
 } {
-  const { rpc, retryable } = error.facts;
-  // Whether a call ran is a question only for requests that were accepted.
-  const call = rpc > 0 ? { executed: error.executed, retryable } : {};
+  const { rpc, retryable, executed } = error.facts;
+  // Whether a call ran is a question only for requests that were accepted: our own codes are of those,
+  // and what knows it better than the table.
+  const call = rpc > 0 || error.executed !== executed
+    ? { executed: error.executed, retryable }
+    : {};
   return { code: rpc, message: error.message, data: { code: error.code, ...call, ...error.data } };
 }

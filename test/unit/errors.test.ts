@@ -28,3 +28,15 @@ test("toRpcError() says of a failed call what it was and whether it ran", () => 
     data: { code: "runner_lost", executed: "unknown", retryable: false },
   });
 });
+
+test("toRpcError() says it too where a place knows better than the table, whatever the code", () => {
+  const begun = new GatewayError("state_invalid", "Expired", { executed: "unknown" });
+  assert.deepEqual(toRpcError(begun).data, {
+    code: "state_invalid",
+    executed: "unknown",
+    retryable: false,
+  });
+  assert.deepEqual(toRpcError(new GatewayError("state_invalid", "Forged")).data, {
+    code: "state_invalid",
+  });
+});
