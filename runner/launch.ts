@@ -31,7 +31,12 @@ export interface Launcher {
   readonly image: () => string | undefined;
   /** Says which program it is, by what its image holds and its arguments; undefined like `image`. */
   readonly program: () => string | undefined;
+  /** Milliseconds that it has to say that it is modern; the time of a local process unless given. */
+  readonly probeTimeoutMs?: number;
 }
+
+/** The same for a server at a URL, which may have to be woken first. */
+const UPSTREAM_PROBE_MS = 10_000;
 
 /** The launcher for the kind of server that `config` describes. */
 export function launcherOf(config: ServerConfig, context: LaunchContext): Launcher {
@@ -43,6 +48,7 @@ export function launcherOf(config: ServerConfig, context: LaunchContext): Launch
       launch: () => launchUpstream({ url, headers, clock }),
       image: () => undefined,
       program: () => undefined,
+      probeTimeoutMs: UPSTREAM_PROBE_MS,
     };
   }
   let ready: ReadyImage | undefined;

@@ -71,7 +71,8 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
   const eras = await EraMemories.open(home, clock);
   const servers = new Map<string, OwnedServer>();
   for (const server of config.servers) {
-    const { launch, image, program } = launcherOf(server, { engine, owner: owner.id, clock, log });
+    const launcher = launcherOf(server, { engine, owner: owner.id, clock, log });
+    const { launch, image, program, probeTimeoutMs } = launcher;
     servers.set(server.name, {
       config: server,
       image,
@@ -81,6 +82,7 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
         clock,
         log,
         changed: (lists) => notice.note(lists),
+        ...(probeTimeoutMs !== undefined && { probeTimeoutMs }),
         ...(server.source.kind !== "http" && { eraMemory: eras.of(program) }),
       }),
     });

@@ -4,15 +4,21 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { loadConfig } from "../../runner/config/config.ts";
+import { createRunner } from "../../runner/runner.ts";
 import type { Exchange, ExchangeCaller } from "../../runner/server/exchange.ts";
 import { readParams } from "../../runner/server/params.ts";
 import { Server } from "../../runner/server/server.ts";
 import { launchUpstream } from "../../runner/upstream/launch.ts";
 import { systemClock } from "../../src/clock.ts";
 import { MODERN_REVISION } from "../../src/mcp/revisions.ts";
+import { fakeClock } from "../support/fake-clock.ts";
 import { eventStreamSite, modernSite, sessionSite } from "../support/sdk-upstream.ts";
-import { MODERN_META, serveHttp } from "../support/upstream.ts";
+import { MODERN_META, sendJson, serveHttp } from "../support/upstream.ts";
 
 /** A server of the runner whose processes are connections to `url`. */
 function serverAt(t: TestContext, url: string): Server {
@@ -129,4 +135,39 @@ test("a remote server that refuses the credentials says so, without them", async
     assert.doesNotMatch(error.message, /s3cr3t/);
     return true;
   });
+});
+
+test("a server at a URL has ten seconds to say that it is modern", async (t) => {
+  const { promise: probed, resolve: hold } = Promise.withResolvers<() => void>();
+  const listed = { resultType: "complete", ttlMs: 0, cacheScope: "private" };
+  const site = await serveHttp(t, ({ message: { id, method } }, response) => {
+    const supportedVersions = [MODERN_REVISION];
+    const result = method === "server/discover"
+      ? { ...listed, supportedVersions, capabilities: { tools: {} } }
+      : { ...listed, tools: [] };
+    const answer = (): void => sendJson(response, { jsonrpc: "2.0", id, result });
+    if (method === "server/discover") hold(answer);
+    else answer();
+  });
+  const folder = await mkdtemp(join(tmpdir(), "mcp-runner-upstream-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, "mcp-runner.yaml");
+  await writeFile(file, `version: 1\nservers:\n  remote: { source: "${site.url}" }\n`);
+  const clock = fakeClock();
+  const runner = await createRunner({
+    config: await loadConfig(file),
+    home: folder,
+    env: {},
+    clock,
+    log: () => {},
+    changed: () => {},
+  });
+  t.after(() => runner.stop());
+  const started = runner.gateway.start();
+  const answer = await probed;
+  clock.advance(9_999);
+  answer();
+  await started;
+  assert.equal(runner.servers.get("remote")?.server.era, "modern");
+  assert.ok(!site.got.some(({ message: { method } }) => method === "initialize"));
 });
