@@ -37,7 +37,7 @@ export interface ExchangeCaller {
 export interface Input {
   /** What the server gave with its question; undefined if nothing. */
   readonly state: string | undefined;
-  /** JSON text of the result for each key of the question. */
+  /** JSON text of the result, an object, for each key of the question. */
   readonly responses: ReadonlyMap<string, string>;
   /** JSON text of a JSON-RPC error in place of a result, from a client of a legacy revision. */
   readonly errors: ReadonlyMap<string, string>;

@@ -40,11 +40,6 @@ export function toInputRequired(requests: Iterable<readonly [key: string, text: 
   return `{"resultType":"input_required","inputRequests":{${members.join(",")}}}`;
 }
 
-/** Whether a response is one: a JSON object (MCP 2026-07-28 mrtr "Error Handling"). */
-export function isObject(text: string): boolean {
-  return outlined(text, 0)?.kind === "object";
-}
-
 /** Whether a text is a JSON-RPC error object that a server can read. */
 export function isError(text: string): boolean {
   const outline = outlined(text, 1);

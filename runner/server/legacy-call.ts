@@ -14,7 +14,7 @@ import type { Member } from "../../src/mcp/scan.ts";
 import { claimsModern } from "../../src/mcp/revisions.ts";
 import { declares, missingCapability, neededFor } from "./client-capabilities.ts";
 import type { Input, Withdraw } from "./exchange.ts";
-import { isError, isObject, keyOf, toInputRequest, toInputRequired } from "./input-request.ts";
+import { isError, keyOf, toInputRequest, toInputRequired } from "./input-request.ts";
 import { toCanonicalError, urlsToVisit } from "./legacy-error.ts";
 import { sendAsTask } from "./legacy-task.ts";
 import type { Ongoing } from "./ongoing.ts";
@@ -110,14 +110,8 @@ export class LegacyCall implements Listener, Parked {
     this.#ongoing.accepted();
   }
 
-  /** Goes on with the answers of a client. A bad answer leaves it parked for a better one. */
+  /** Goes on with the answers of a client. */
   resume(ongoing: Ongoing, { responses, errors }: Input): void {
-    const bad = [...this.#asks.keys()].find((key) => !isObject(responses.get(key) ?? "{}"));
-    if (bad !== undefined) {
-      const message = `Invalid params: inputResponses ${JSON.stringify(bad)} is not an object`;
-      ongoing.error(JSON.stringify({ code: -32602, message }));
-      return;
-    }
     this.#leave();
     ongoing.accepted();
     for (const note of this.#notes.splice(0)) ongoing.note(note);

@@ -168,19 +168,6 @@ test("answers that are missing are asked for again, and no answer is asked for t
   assert.deepEqual(got, ["b", "a"]);
 });
 
-test("an answer that is no object is refused, and the call waits for a better one", async () => {
-  const { call } = greeter();
-  const first = call();
-  await settled();
-  const { state } = first.question();
-  const bad = call({ input: { state, responses: { "elicitation-1": "yes" } } });
-  assert.equal(bad.events.length, 1);
-  assert.match(bad.events[0] ?? "", /^error \{"code":-32602,/);
-  const good = call({ input: { state, responses: { "elicitation-1": { action: "decline" } } } });
-  await settled();
-  assert.match(good.events.at(-1) ?? "", /decline/);
-});
-
 test("a client of an older revision may answer with an error, which the server gets", async () => {
   const { call } = greeter();
   const version = "2025-11-25";
