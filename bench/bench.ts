@@ -15,6 +15,7 @@ import { VERSION } from "../src/version.ts";
 import { loadItems, pairedItems, ratioItems } from "./items.ts";
 import { LOADS, type Options, readOptions, USAGE } from "./options.ts";
 import { type Run, runBench } from "./run.ts";
+import { stopSignal } from "./stop-signal.ts";
 import { SubjectError } from "./subject/subject.ts";
 import { itemTable, loadTables } from "./table.ts";
 
@@ -22,19 +23,6 @@ const RECORD = new URL("../out/bench.json", import.meta.url);
 
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
-}
-
-/** Aborts at the first Ctrl-C or SIGTERM, and everything is cleared away; a second one does not wait. */
-function stopSignal(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(name, () => {
-      if (controller.signal.aborted) process.exit(130);
-      say("Stopping");
-      controller.abort();
-    });
-  }
-  return controller.signal;
 }
 
 async function bench({ json, plan }: Options, signal: AbortSignal): Promise<void> {
@@ -103,7 +91,7 @@ async function main(args: readonly string[]): Promise<void> {
     console.log(USAGE);
     return;
   }
-  const signal = stopSignal();
+  const signal = stopSignal(say);
   try {
     await bench(options, signal);
   } catch (error) {

@@ -7,6 +7,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { type ExpectedFailures, expectedFor, parseExpectedFailures } from "./expected-failures.ts";
+import { stopSignal } from "../../bench/stop-signal.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 import { startPath } from "./path.ts";
 import { failedReport, type Report, report, table } from "./report.ts";
@@ -17,19 +18,6 @@ import { judge } from "./verdict.ts";
 
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
-}
-
-/** Aborts at the first Ctrl-C or SIGTERM, and everything is cleared away; a second one does not wait. */
-function stopSignal(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(name, () => {
-      if (controller.signal.aborted) process.exit(130);
-      say("Stopping");
-      controller.abort(new Error(`Stopped by ${name}`));
-    });
-  }
-  return controller.signal;
 }
 
 /** Rejects when `signal` aborts, for what does not listen to it; what it started is disposed of later. */
@@ -78,7 +66,7 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   if (options.help) return console.log(USAGE);
-  const signal = stopSignal();
+  const signal = stopSignal(say);
   const list = new URL("expected-failures.yml", import.meta.url);
   const expected = parseExpectedFailures(await readFile(list, "utf8"));
   const reports: Report[] = [];
