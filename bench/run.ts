@@ -101,7 +101,9 @@ async function containerSpec(
   say: (line: string) => void,
   labels: ContainerSpec["labels"],
 ): Promise<ContainerSpec> {
-  if (source.kind === "http") throw new TypeError("The benchmark runs servers in containers only");
+  if (source.kind !== "npm" && source.kind !== "image") {
+    throw new TypeError("The benchmark runs servers in containers only");
+  }
   const { image, command } = await ensureImage(engine, source, say);
   return { image, command: [...command, ...args], env, volumes, limits, labels };
 }

@@ -42,6 +42,12 @@ const UPSTREAM_PROBE_MS = 10_000;
 export function launcherOf(config: ServerConfig, context: LaunchContext): Launcher {
   const { name, source, headers } = config;
   const { clock, log, engine, owner } = context;
+  if (source.kind === "docker" || source.kind === "registry") {
+    throw new TypeError("The source of a server was not expanded");
+  }
+  if (source.kind === "running" || source.kind === "commands") {
+    throw new TypeError("Not yet");
+  }
   if (source.kind === "http") {
     const { url } = source;
     return {

@@ -72,6 +72,12 @@ const FAILURES = {
   engine_unavailable: failed(1008, "no", true),
   image_missing: failed(1009, "no", false),
   call_cancelled: failed(1010, "unknown", false),
+  secret_missing: failed(1011, "no", false),
+  not_approved: failed(1012, "no", false),
+  image_changed: failed(1013, "no", false),
+  image_untrusted: failed(1014, "no", false),
+  login_required: failed(1015, "no", false),
+  address_refused: failed(1016, "no", false),
 
   // The user's machine or command line.
   usage: failed(1100, "no", false),

@@ -139,7 +139,18 @@ function problemLine({ kind, list, key, why, fix }: Problem): string {
 function sourceText(source: ServerSource): string {
   switch (source.kind) {
     case "npm":
-      return `npm:${source.package}${source.version === undefined ? "" : `@${source.version}`}`;
+    case "pypi":
+      return `${source.kind}:${source.package}${
+        source.version === undefined ? "" : `@${source.version}`
+      }`;
+    case "docker":
+      return `docker:${source.entry}`;
+    case "registry":
+      return `registry:${source.name}${source.version === undefined ? "" : `@${source.version}`}`;
+    case "running":
+      return `container:${source.container}`;
+    case "commands":
+      return `${source.tools.length} commands`;
     case "image":
       return `image:${source.reference}`;
     case "http":

@@ -9,10 +9,15 @@ import { homeDirectory } from "../local/home.ts";
 import type { TaskRules } from "../task/policy.ts";
 import { checkData } from "./check.ts";
 import { readDocument } from "./document.ts";
+import type { SecretReference } from "../secrets/reference.ts";
+import type { EgressTarget } from "./egress-target.ts";
+import type { ExtraHost } from "./extra-host.ts";
+import type { Isolation } from "./isolation.ts";
+import type { Life } from "./life.ts";
 import type { Limits } from "./limits.ts";
 import { formatPath, problemsError } from "./problem.ts";
 import type { ServerSource } from "./source.ts";
-import type { Volume } from "./volume.ts";
+import type { NamedVolume, Volume } from "./volume.ts";
 
 export type { Limits, ServerSource, Volume };
 
@@ -28,10 +33,51 @@ export interface ServerConfig extends ServerRules {
   readonly env: Readonly<Record<string, string>>;
   /** Sent with every request to a server at a URL; may hold credentials. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Variables whose values are secrets; of a server at a URL, what `${NAME}` in its headers stands for. */
+  readonly secrets: Readonly<Record<string, SecretReference>>;
+  /** Variables that hold the path of a file with a secret. */
+  readonly secretFiles: Readonly<Record<string, SecretReference>>;
+  /** Whether secrets may be handed over as the container's environment, where no other way works. */
+  readonly allowEnvSecrets: boolean;
+  /** Whether values of secrets are taken out of results, as they are out of logs. */
+  readonly redactResults: boolean;
+  /** How we are known to the authorization server of a server at a URL. */
+  readonly oauth: OAuthClient | undefined;
+  /** Whether a server at a URL may be at a private address. */
+  readonly allowPrivate: boolean;
   readonly volumes: readonly Volume[];
+  readonly namedVolumes: readonly NamedVolume[];
+  /** Where it may connect to; nowhere if empty. */
+  readonly network: readonly EgressTarget[];
+  /** Addresses of names in `network`, in place of what DNS says. */
+  readonly extraHosts: readonly ExtraHost[];
+  /** User of the container; that of the image unless given. */
+  readonly user: string | undefined;
+  readonly isolation: Isolation;
+  readonly life: Life;
+  /** Values for the parameters of its catalog entry. */
+  readonly settings: Readonly<Record<string, unknown>>;
   /** Which tools make tasks. */
   readonly tasks: TaskRules;
   readonly limits: Limits;
+}
+
+/** What an authorization server was told of us, where it has to be told by hand. */
+export interface OAuthClient {
+  readonly clientId?: string | undefined;
+  readonly clientSecret?: SecretReference | undefined;
+  readonly scopes: readonly string[];
+}
+
+/** Which images must be signed, and by whom. */
+export interface SignatureRule {
+  /** Pattern over image names without tag and digest, `*` and `?` as wildcards. */
+  readonly match: string;
+  /** File with a public key in PEM, absolute. */
+  readonly key?: string | undefined;
+  /** Identity in a certificate of Sigstore, and the URL of who vouches for it. */
+  readonly identity?: string | undefined;
+  readonly issuer?: string | undefined;
 }
 
 /** A configuration file that holds nothing wrong. */
@@ -40,6 +86,11 @@ export interface Config {
   readonly path: string;
   /** In the order of the file. */
   readonly servers: readonly ServerConfig[];
+  /** Named sets of servers. */
+  readonly profiles: Readonly<Record<string, readonly string[]>>;
+  /** Catalogs of the user's own: absolute paths and https URLs. */
+  readonly catalogs: readonly string[];
+  readonly signed: readonly SignatureRule[];
 }
 
 /** Largest accepted file. A configuration of a hundred servers has a fiftieth of it. */
@@ -91,9 +142,20 @@ export async function parseConfig(
   }
   const checked = checkData(document.data, { ...machine, directory: dirname(path) });
   if ("config" in checked) {
-    const servers = Object.entries(checked.config.servers);
+    const { servers: entries, profiles, catalogs, images } = checked.config;
+    const servers = Object.entries(entries);
+    const absolute = (named: string) =>
+      named.startsWith("~/")
+        ? resolve(machine.home, named.slice(2))
+        : resolve(dirname(path), named);
     return {
       path,
+      profiles,
+      catalogs: catalogs.map((place) => place.startsWith("https://") ? place : absolute(place)),
+      signed: images.signed?.map(({ key, ...rule }) => ({
+        ...rule,
+        ...(key !== undefined && { key: absolute(key) }),
+      })) ?? [],
       servers: servers.map(([name, { prefix = defaultPrefix(name), ...server }]) => ({
         name,
         prefix,

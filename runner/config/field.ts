@@ -38,6 +38,11 @@ export function record<const K extends v.BaseSchema<string, string, Issue>, cons
   return v.pipe(anyMap(allowed), v.record(key, value));
 }
 
+/** A map of anything, whose meaning is described elsewhere; its scalars are text. */
+export function free(allowed: string) {
+  return anyMap(allowed);
+}
+
 /** Any map. The schemas for objects would take a list for one. */
 function anyMap(allowed: string) {
   return v.custom<Readonly<Record<string, unknown>>>(

@@ -1,16 +1,37 @@
 import { GatewayError } from "../../src/errors.ts";
+import type { CommandTool } from "./command-tool.ts";
 import { quote } from "./problem.ts";
 
-/** Where the program of a server comes from: an image as it is, or an npm package put into a local image. */
+/** Where the program of a server comes from: an image as it is, or a package put into a local image. */
 export type ContainerSource =
   | { readonly kind: "image"; readonly reference: string }
-  | { readonly kind: "npm"; readonly package: string; readonly version?: string };
+  | { readonly kind: "npm"; readonly package: string; readonly version?: string }
+  | { readonly kind: "pypi"; readonly package: string; readonly version?: string };
 
-/** What a server is: a program that is run in a container, or an MCP endpoint somewhere else. */
-export type ServerSource = ContainerSource | { readonly kind: "http"; readonly url: string };
+/** A source whose server is described elsewhere: it is expanded to another one before it can run. */
+export type CatalogSource =
+  /** An entry of Docker's catalog, or of one of the config's own catalogs. */
+  | { readonly kind: "docker"; readonly entry: string }
+  /** A server of the official MCP registry; its latest version unless given. */
+  | { readonly kind: "registry"; readonly name: string; readonly version?: string };
+
+/** A server that needs no description from elsewhere. */
+export type ConcreteSource =
+  | ContainerSource
+  /** An MCP endpoint somewhere else. */
+  | { readonly kind: "http"; readonly url: string; readonly transport?: "sse" }
+  /** A program that is started within a container which somebody else runs. */
+  | { readonly kind: "running"; readonly container: string }
+  /** Tools that are each one run of a container; only catalogs describe such servers. */
+  | { readonly kind: "commands"; readonly tools: readonly CommandTool[] };
+
+/** What a server is. */
+export type ServerSource = ConcreteSource | CatalogSource;
 
 /** How a source is written, for messages. */
-export const SOURCE_GRAMMAR = "npm:<package>[@version], image:<reference> or https://<host>/<path>";
+export const SOURCE_GRAMMAR =
+  "npm:<package>[@version], pypi:<package>[@version], image:<reference>, docker:<catalog entry>, " +
+  "registry:<name>[@version], container:<name> or https://<host>/<path>";
 
 /** Hosts of this machine, to which nobody else can listen. */
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
@@ -33,6 +54,21 @@ const NAME = new RegExp(
 // A name never begins with "-": package managers would read it as an option.
 const PACKAGE = /^(?:@[a-z0-9][a-z0-9._~-]*\/)?[a-z0-9][a-z0-9._~-]*$/;
 
+const CONTAINER = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
+
+// PEP 508: names begin and end with a letter or digit.
+const PYPI_PACKAGE = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
+
+// What PEP 440 allows, without epochs, local versions and wildcards.
+const PYPI_VERSION = /^\d{1,9}(?:\.\d{1,9}){0,4}(?:(?:a|b|rc)\d{1,9})?(?:\.(?:post|dev)\d{1,9})?$/;
+
+const ENTRY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
+
+// server.schema.json: a reverse domain name, a slash, a name.
+const REGISTRY_NAME = /^[A-Za-z0-9][A-Za-z0-9.-]{0,127}\/[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+const REGISTRY_VERSION = /^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$/;
+
 const VERSION = /^\d{1,16}\.\d{1,16}\.\d{1,16}(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?$/;
 
 /**
@@ -49,6 +85,15 @@ export function parseSource(text: string): ServerSource {
       return { kind: "image", reference: parseReference(rest) };
     case "npm":
       return parsePackage(rest);
+    case "pypi":
+      return parsePypi(rest);
+    case "docker":
+      return parseEntry(rest);
+    case "registry":
+      return parseRegistry(rest);
+    case "container":
+      if (CONTAINER.test(rest)) return { kind: "running", container: rest };
+      throw refused(`${quote(rest)} is not the name of a container, as docker ps shows it`);
     case "https":
     case "http":
       return { kind: "http", url: parseUrl(text) };
@@ -121,6 +166,45 @@ function parsePackage(text: string): ServerSource {
     );
   }
   return { kind: "npm", package: name, version };
+}
+
+function parsePypi(text: string): ServerSource {
+  const at = text.indexOf("@");
+  const name = at < 0 ? text : text.slice(0, at);
+  if (name.length > MAX_PACKAGE_LENGTH || !PYPI_PACKAGE.test(name)) {
+    throw refused(`${quote(name)} is not the name of a PyPI package, write pypi:name`);
+  }
+  if (at < 0) return { kind: "pypi", package: name };
+  const version = text.slice(at + 1);
+  if (!PYPI_VERSION.test(version)) {
+    throw refused(
+      `${
+        quote(version)
+      } is not an exact version, write one such as @1.2.3 or leave it out for the newest`,
+    );
+  }
+  return { kind: "pypi", package: name, version };
+}
+
+function parseEntry(entry: string): ServerSource {
+  if (ENTRY.test(entry)) return { kind: "docker", entry };
+  throw refused(
+    `${quote(entry)} is not the name of a catalog entry, "mcp-runner catalog ls" shows them`,
+  );
+}
+
+function parseRegistry(text: string): ServerSource {
+  const at = text.indexOf("@");
+  const name = at < 0 ? text : text.slice(0, at);
+  const version = at < 0 ? undefined : text.slice(at + 1);
+  if (!REGISTRY_NAME.test(name)) {
+    throw refused(
+      `${quote(name)} is not the name of a server in the registry, such as io.github.ada/notes`,
+    );
+  }
+  if (version === undefined) return { kind: "registry", name };
+  if (REGISTRY_VERSION.test(version)) return { kind: "registry", name, version };
+  throw refused(`${quote(version)} is not a version, write one such as @1.2.3`);
 }
 
 function refused(message: string): GatewayError {

@@ -12,6 +12,14 @@ export interface Volume {
   readonly readOnly: boolean;
 }
 
+/** A volume of the engine, kept when its server stops; nothing bounds its size. */
+export interface NamedVolume {
+  /** Name as the config has it; the engine's is made of it and of the server's. */
+  readonly volume: string;
+  readonly containerPath: string;
+  readonly readOnly: boolean;
+}
+
 /** What host paths are read against. */
 export interface VolumePlace extends BindMachine {
   /** Absolute folder of the configuration file. */
@@ -20,29 +28,31 @@ export interface VolumePlace extends BindMachine {
 
 const GRAMMAR = "write <host path>:<container path>[:ro|:rw], such as ./data:/data";
 
+/** Small, so that no name is two on any machine. */
+const VOLUME_NAME = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
+
 /** Folders that the container's system makes itself. */
 const SYSTEM = /^\/(?:proc|sys|dev)(?:\/|$)/;
 
 /**
  * Reads `host:container[:ro|rw]`; without a mode the server can only read. The host path is absolute, or
- * begins with `./`, `../` or `~/`: a bare word would be a named volume elsewhere, which nothing bounds
- * in size, so it is refused.
+ * begins with `./`, `../` or `~/`. A bare word names a volume of the engine, into which the server may
+ * write unless `ro` is given.
  *
  * @throws {GatewayError} `config_invalid`; also when the host path is one that no server may see.
  */
-export function parseVolume(text: string, place: VolumePlace): Volume {
-  const [host, container, mode = "ro", ...rest] = split(text, place.platform);
+export function parseVolume(text: string, place: VolumePlace): Volume | NamedVolume {
+  const [host, container, given, ...rest] = split(text, place.platform);
   if (!host || !container || rest.length > 0) {
     throw refused(`${quote(text)} is not a volume, ${GRAMMAR}`);
   }
+  const named = VOLUME_NAME.test(host);
+  const mode = given ?? (named ? "rw" : "ro");
   if (mode !== "ro" && mode !== "rw") {
     throw refused(`${quote(mode)} is not a mode, allowed are ro (read only) and rw`);
   }
-  return {
-    hostPath: hostPath(host, place),
-    containerPath: containerPath(container),
-    readOnly: mode === "ro",
-  };
+  const where = { containerPath: containerPath(container), readOnly: mode === "ro" };
+  return named ? { volume: host, ...where } : { hostPath: hostPath(host, place), ...where };
 }
 
 /** Parts between colons, where the colon of a Windows drive letter is none. */

@@ -8,8 +8,9 @@
 import type Docker from "dockerode";
 import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
+import type { Isolation } from "../config/isolation.ts";
 import type { Limits } from "../config/limits.ts";
-import type { Volume } from "../config/volume.ts";
+import type { NamedVolume, Volume } from "../config/volume.ts";
 import { canUse, checkBind, type CheckedBind, thisMachine } from "./bind.ts";
 import { isRefusal, QUICK_MS, SLOW_MS, unlessRefused, withDeadline } from "./deadline.ts";
 import { dial } from "./dial.ts";
@@ -17,6 +18,25 @@ import type { Engine } from "./engine.ts";
 import { containerUser, hostConfig, type Mount, NOBODY } from "./host-config.ts";
 import { inspectImage } from "./inspect.ts";
 import { isNamedRoot } from "./passwd.ts";
+
+/** Secrets that a container gets, in ways that `docker inspect` does not show. */
+export interface HandedSecrets {
+  /** Values by the name of the variable. */
+  readonly variables: ReadonlyMap<string, string>;
+  /** Values by the name of the variable that holds the path of a file with the value. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Whether they may be in the container's environment, where no other way works. */
+  readonly mayUseEnvironment: boolean;
+}
+
+/** A network of the engine that leads nowhere but to a proxy. */
+export interface ContainerNetwork {
+  readonly name: string;
+  /** Addresses of its DNS servers. */
+  readonly dns: readonly string[];
+  /** Variables that programs find the proxy by. */
+  readonly env: Readonly<Record<string, string>>;
+}
 
 /** What to run. */
 export interface ContainerSpec {
@@ -26,7 +46,15 @@ export interface ContainerSpec {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly volumes: readonly Volume[];
+  readonly namedVolumes?: readonly NamedVolume[];
   readonly limits: Limits;
+  /** What it is let off; nothing unless given. */
+  readonly isolation?: Isolation;
+  /** User in place of the image's own. */
+  readonly user?: string | undefined;
+  /** Present if it may reach something. */
+  readonly network?: ContainerNetwork | undefined;
+  readonly secrets?: HandedSecrets | undefined;
   /** See label.ts. */
   readonly labels: Readonly<Record<string, string>>;
   readonly name?: string;

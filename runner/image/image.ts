@@ -43,6 +43,8 @@ export async function ensureImage(
       const image = await ensureNpmImage(engine, source, progress);
       return { image, id: image, command: [] };
     }
+    case "pypi":
+      throw new TypeError("Not yet");
     case "image": {
       const image = withTag(source.reference);
       const facts = await inspectImage(engine, image) ?? await pulled(engine, image, progress);

@@ -43,6 +43,12 @@ export interface Input {
   readonly errors: ReadonlyMap<string, string>;
 }
 
+/** Where the time of an exchange went, in milliseconds; filled in on the way. */
+export interface Spent {
+  queueMs: number;
+  startMs: number;
+}
+
 /** A request. */
 export interface Exchange {
   readonly method: ExchangeMethod;
@@ -56,6 +62,8 @@ export interface Exchange {
    * as long as a person takes unless given.
    */
   readonly patienceMs?: () => number | undefined;
+  /** Gets where its time went, from whoever lets it wait. */
+  readonly spent?: Spent;
 }
 
 /** What an exchange hears. After one of the last four nothing more comes. */
