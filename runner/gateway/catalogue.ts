@@ -15,14 +15,17 @@ export interface Catalogue {
   readonly uris: UriSpace;
 }
 
-/** A catalogue of these servers that is always that of their present lists. */
-export function keepCatalogue(servers: readonly GatewayServer[]): () => Catalogue {
+/** A catalogue of the servers that `present` gives, always that of their present lists. */
+export function keepCatalogue(present: () => readonly GatewayServer[]): () => Catalogue {
+  let of: readonly GatewayServer[] = [];
   let seen: readonly unknown[] = [];
   let catalogue: Catalogue | undefined;
   return () => {
-    const fresh = catalogue !== undefined &&
+    const servers = present();
+    const fresh = catalogue !== undefined && servers === of &&
       servers.every(({ server }, n) => server.lists === seen[n]);
     if (!fresh || catalogue === undefined) {
+      of = servers;
       seen = servers.map(({ server }) => server.lists);
       catalogue = {
         tools: nameTableOf(servers, "tools"),

@@ -34,13 +34,23 @@ export interface ResourceTargets {
 
 /** The servers of a gateway, by what they have. */
 export class Directory {
-  readonly #servers: readonly GatewayServer[];
+  #servers: readonly GatewayServer[];
   /** What is known now. */
   readonly catalogue: () => Catalogue;
 
   constructor(servers: readonly GatewayServer[]) {
     this.#servers = servers;
-    this.catalogue = keepCatalogue(servers);
+    this.catalogue = keepCatalogue(() => this.#servers);
+  }
+
+  /** All of them, in the order of the config. */
+  get servers(): readonly GatewayServer[] {
+    return this.#servers;
+  }
+
+  /** From now on these are the servers; requests under way stay with the ones that they were given. */
+  replace(servers: readonly GatewayServer[]): void {
+    this.#servers = servers;
   }
 
   /** The server of this name. */

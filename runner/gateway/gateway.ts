@@ -112,8 +112,9 @@ export class Gateway {
 
   /** What callers may use, in the order of the config. */
   offer(): Offer {
-    const catalogue = this.#requests.directory.catalogue();
-    return { servers: this.#context.servers.map((server) => offerOf(server, catalogue)) };
+    const { directory } = this.#requests;
+    const catalogue = directory.catalogue();
+    return { servers: directory.servers.map((server) => offerOf(server, catalogue)) };
   }
 
   /** What of the server `name` clients do not see as it is, and why. */
@@ -192,14 +193,26 @@ export class Gateway {
 
   /** Starts every server, so that its lists become known; one that fails does not stop the others. */
   async start(): Promise<void> {
-    await Promise.allSettled(this.#context.servers.map(({ server }) => server.start()));
+    await Promise.allSettled(this.#servers().map(({ server }) => server.start()));
+  }
+
+  /**
+   * From now on these are the servers. Requests under way stay with the ones that they were given: whoever
+   * replaces a server stops it when it has none any more.
+   */
+  replace(servers: readonly GatewayServer[]): void {
+    this.#requests.directory.replace(servers);
   }
 
   /** Stops every task and every server for good. */
   async stop(): Promise<void> {
     this.cancelAll("The runner is stopping");
     await this.#context.tasks?.stop();
-    await Promise.allSettled(this.#context.servers.map(({ server }) => server.stop()));
+    await Promise.allSettled(this.#servers().map(({ server }) => server.stop()));
+  }
+
+  #servers(): readonly GatewayServer[] {
+    return this.#requests.directory.servers;
   }
 
   async #serve(call: Call, reply: Reply, signal: AbortSignal): Promise<void> {
