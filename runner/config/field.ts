@@ -13,17 +13,23 @@ export type Issue = v.BaseIssue<unknown>;
 
 type Field = v.BaseSchema<unknown, unknown, Issue>;
 
+/** Keys that a message lists. */
+const MAX_SHOWN = 12;
+
 /** A map with exactly the keys of `entries`. */
 export function map<const T extends v.ObjectEntries>(entries: T) {
   const known = Object.keys(entries);
+  const shown = known.length <= MAX_SHOWN
+    ? known.join(", ")
+    : `${known.slice(0, 3).join(", ")} and others of docs/config.md`;
   return v.pipe(
-    anyMap(`a map with ${known.join(", ")}`),
+    anyMap(`a map with ${shown}`),
     v.strictObject(entries, (issue) => {
       const key = String(issue.path?.at(-1)?.key);
       if (issue.expected !== "never") return `is missing, add the line "${key}: …"`;
       const meant = suggest(key, known);
       return meant === undefined
-        ? `unknown key, allowed are ${known.join(", ")}`
+        ? `unknown key, allowed are ${shown}`
         : `unknown key, did you mean "${meant}"`;
     }),
   );

@@ -28,7 +28,7 @@ const files: Array<[why: string, text: string, expected: string[]]> = [
     'mcp-runner.yaml:5:5 servers.notes.tols: unknown key, did you mean "tools"',
   ]],
   ["a key that resembles none", server("source: npm:notes", "image: x"), [
-    "mcp-runner.yaml:5:5 servers.notes.image: unknown key, allowed are source, args, env, headers, volumes, prefix, tools, prompts, resources, tasks, limits",
+    "mcp-runner.yaml:5:5 servers.notes.image: unknown key, allowed are source, args, tools and others of docs/config.md",
   ]],
   ["an unknown key at the top", "version: 1\nservers: {}\nmcpServers: {}", [
     'mcp-runner.yaml:3:1 mcpServers: unknown key, did you mean "servers"',
@@ -54,7 +54,7 @@ const files: Array<[why: string, text: string, expected: string[]]> = [
     'mcp-runner.yaml:3:3 servers.notes.source: is missing, add the line "source: …"',
   ]],
   ["a server without a body", "version: 1\nservers:\n  notes:", [
-    "mcp-runner.yaml:3:3 servers.notes: has no value, write a map with source, args, env, headers, volumes, prefix, tools, prompts, resources, tasks, limits",
+    "mcp-runner.yaml:3:3 servers.notes: has no value, write a map with source, args, tools and others of docs/config.md",
   ]],
   ["text where a list belongs", server("source: npm:notes", "args: stdio"), [
     'mcp-runner.yaml:5:11 servers.notes.args: is text, write a list such as ["stdio"]',
@@ -98,7 +98,7 @@ const files: Array<[why: string, text: string, expected: string[]]> = [
     "mcp-runner.yaml:2:10 servers: is a list, write name: { source: … } entries",
   ]],
   ["text that is no map", "just words", [
-    "mcp-runner.yaml:1:1 file: is text, write a map with version, servers",
+    "mcp-runner.yaml:1:1 file: is text, write a map with version, servers, profiles, catalogs, images",
   ]],
   [
     "control characters, made visible",
@@ -116,7 +116,7 @@ const files: Array<[why: string, text: string, expected: string[]]> = [
     ],
   ],
   ["JSON", '{\n\t"version": 1,\n\t"servers": { "a": { "source": 7 } }\n}', [
-    'mcp-runner.yaml:3:32 servers.a.source: "7" does not say where the server comes from, write npm:<package>[@version], image:<reference> or https://<host>/<path>',
+    'mcp-runner.yaml:3:32 servers.a.source: "7" does not say where the server comes from, write npm:<package>[@version], pypi:<package>[@version], image:<reference>, docker:<catalog entry>, registry:<name>[@version], container:<name> or https://<host>/<path>',
   ]],
 
   // The syntax itself.
@@ -163,7 +163,7 @@ test("parseConfig() reports all that is wrong, in the order of the file", async 
     "    limits: { cpus: 0, pids: 4 }",
     "    sauce: npm:a",
     "    arg: []",
-    "  b: { source: pypi:b }",
+    "  b: { source: pip:b }",
   ].join("\n");
   assert.deepEqual((await problems(text)).map((line) => line.split(": ")[0]), [
     "mcp-runner.yaml:1:10 version",

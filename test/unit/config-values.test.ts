@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseConfig } from "../../runner/config/config.ts";
+import { FULL_ISOLATION } from "../../runner/config/isolation.ts";
+import { DEFAULT_LIFE } from "../../runner/config/life.ts";
 import { parseCpus, parseMemory, parsePids } from "../../runner/config/limits.ts";
 import { parseSource } from "../../runner/config/source.ts";
 import { suggest } from "../../runner/config/suggest.ts";
@@ -11,17 +13,38 @@ const place = {
   machine: { platform: "linux", home: "/home/ada", ours: [] },
 };
 
+/** What a server gets that says nothing of how it is kept. */
+const UNSAID = {
+  settings: {},
+  headers: {},
+  secrets: {},
+  secretFiles: {},
+  allowEnvSecrets: false,
+  redactResults: true,
+  oauth: undefined,
+  allowPrivate: false,
+  volumes: [],
+  namedVolumes: [],
+  network: [],
+  extraHosts: [],
+  user: undefined,
+  isolation: FULL_ISOLATION,
+  life: DEFAULT_LIFE,
+};
+
 test("parseConfig() fills in everything that a server leaves out", async () => {
   assert.deepEqual(await parseConfig("version: 1\nservers: { a: { source: npm:a } }", place), {
     path: "/home/ada/conf/mcp-runner.yaml",
+    profiles: {},
+    catalogs: [],
+    signed: [],
     servers: [{
       name: "a",
       source: { kind: "npm", package: "a" },
       prefix: "a__",
       args: [],
       env: {},
-      headers: {},
-      volumes: [],
+      ...UNSAID,
       tools: { allow: [], deny: [] },
       prompts: { allow: [], deny: [] },
       resources: { allow: [], deny: [] },
@@ -57,7 +80,7 @@ servers:
     args: ["serve", "--port", "8080", "true"],
     // As written: a version number must not lose its zero, nor a large number its digits.
     env: { VERSION: "1.10", BIG: "12345678901234567890", ON: "True", EMPTY: "", LINES: "a\nb" },
-    headers: {},
+    ...UNSAID,
     volumes: [
       { hostPath: "/home/ada/conf/data", containerPath: "/data", readOnly: true },
       { hostPath: "/home/ada/notes", containerPath: "/notes", readOnly: false },
@@ -112,8 +135,8 @@ const sources: Array<[text: string, expected: unknown]> = [
   ["image:notes latest", /is not an image/],
   ["image:", /is not an image/],
   [
-    "pypi:notes",
-    /^"pypi:notes" has the unknown scheme "pypi", write npm:<package>\[@version\], image:/,
+    "pip:notes",
+    /^"pip:notes" has the unknown scheme "pip", write npm:<package>\[@version\], pypi:/,
   ],
   ["notes", /^"notes" does not say where the server comes from, write npm:/],
 ];

@@ -53,8 +53,8 @@ const refused: Array<[place: Place, text: string, message: RegExp]> = [
   [linux, "./data:/data:z", /^"z" is not a mode, allowed are ro \(read only\) and rw$/],
   [
     linux,
-    "data:/data",
-    /^"data" is not a path, begin it with \.\/ \(beside this file\), ~\/ or \/$/,
+    "Data:/data",
+    /^"Data" is not a path, begin it with \.\/ \(beside this file\), ~\/ or \/$/,
   ],
   [linux, "$HOME/x:/data", /is not a path/],
   [linux, "~bob/x:/data", /is not a path/],
