@@ -1,37 +1,76 @@
 /**
  * What a server is going to be run as, in full and in words: shown to a person before its first start
- * (SEP-1024), and bound to the answer by a hash.
+ * (SEP-1024), and kept, so that any change of it is shown again.
  *
  * @module
  */
+import * as v from "valibot";
+import { printable } from "../../src/log.ts";
+
+const texts = v.array(v.string());
+
+/** How plans are kept. */
+export const launchPlan = v.object({
+  server: v.string(),
+  /** Image reference as the config or the lock has it. */
+  image: v.string(),
+  /** `sha256:…` of the registry's manifest, or else the id of the local image. */
+  digest: v.string(),
+  /** Entry point and arguments. */
+  command: texts,
+  /** User of the container, as far as it is known before. */
+  user: v.string(),
+  /** Names of the variables that it gets, secrets not included. */
+  variables: texts,
+  /** `<variable> from <reference>` for each secret, never a value. */
+  secrets: texts,
+  /** `<host path or volume>:<container path>:<ro|rw>`. */
+  mounts: texts,
+  /** `<host>:<port>`; empty: no network. */
+  network: texts,
+  /** Opt-outs of the isolation as the config names them, such as `root` or `caps: CHOWN`. */
+  optOuts: texts,
+});
 
 /** How a server will run. */
-export interface LaunchPlan {
-  readonly server: string;
-  /** Image reference as the config or the lock has it. */
-  readonly image: string;
-  /** `sha256:…` of the registry's manifest, or else the id of the local image. */
-  readonly digest: string;
-  /** Entry point and arguments. */
-  readonly command: readonly string[];
-  /** Names of the variables that it gets, secrets not included. */
-  readonly variables: readonly string[];
-  /** Names of the variables that hold secrets, with the references, never a value. */
-  readonly secrets: readonly string[];
-  /** `<host path or volume>:<container path>:<ro|rw>`. */
-  readonly mounts: readonly string[];
-  /** `<host>:<port>`; empty: no network. */
-  readonly network: readonly string[];
-  /** Opt-outs of the isolation as the config names them, such as `root` or `caps: CHOWN`. */
-  readonly optOuts: readonly string[];
+export type LaunchPlan = Readonly<v.InferOutput<typeof launchPlan>>;
+
+/** Hash of all that the plan says, 64 hex digits. */
+export async function planHash(plan: LaunchPlan): Promise<string> {
+  const text = JSON.stringify(Object.entries(plan).toSorted(([a], [b]) => a < b ? -1 : 1));
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Says whether a server may start as planned. */
-export interface Approvals {
-  /**
-   * Resolves if it may. Asks a person if one is there and has not been asked about this plan.
-   *
-   * @throws {GatewayError} `not_approved`, with the command that approves it.
-   */
-  check(plan: LaunchPlan): Promise<void>;
+/**
+ * The plan in lines for a terminal. Those that say something else than `before` begin with `*`: that is
+ * what a person has not agreed to yet.
+ */
+export function planLines(plan: LaunchPlan, before?: LaunchPlan): readonly string[] {
+  const known = new Map(before && factsOf(before));
+  return factsOf(plan).map(([what, value]) => {
+    const changed = before !== undefined && known.get(what) !== value;
+    return `${changed ? "*" : " "} ${what.padEnd(10)} ${value}`;
+  });
+}
+
+function factsOf(plan: LaunchPlan): readonly (readonly [what: string, value: string])[] {
+  const { image, digest, command, variables, secrets, mounts, network, optOuts, user } = plan;
+  const all = (entries: readonly string[], none: string) =>
+    entries.length === 0 ? none : entries.map((entry) => printable(entry)).join(", ");
+  return [
+    ["image", printable(`${image} (${digest})`)],
+    ["command", command.length === 0 ? "the image's own" : command.map(word).join(" ")],
+    ["user", printable(user)],
+    ["variables", all(variables, "none")],
+    ["secrets", all(secrets, "none")],
+    ["files", all(mounts, "none of this machine")],
+    ["network", all(network, "none")],
+    ["isolation", all(optOuts.map((one) => `without: ${one}`), "full")],
+  ];
+}
+
+/** A word of a command, so that it is seen where it begins and ends. */
+function word(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : printable(JSON.stringify(text));
 }

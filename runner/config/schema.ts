@@ -101,7 +101,7 @@ export function configSchema(place: VolumePlace) {
         root: it.root ?? false,
         writable: it.writable ?? false,
         execTmp: it.execTmp ?? false,
-        caps: [...new Set(it.caps)].sort(),
+        caps: [...new Set(it.caps)].toSorted(),
         runtime: it.runtime,
         gpus: it.gpus,
       },
