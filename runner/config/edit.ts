@@ -1,0 +1,75 @@
+/**
+ * Adds servers to the text of a config. Everything that somebody has written stays as it is, to the
+ * byte: comments, order, quotes.
+ *
+ * @module
+ */
+import type { Document, YAMLMap } from "yaml";
+import { GatewayError } from "../../src/errors.ts";
+
+/** What a config begins with that had no file before. */
+export const NEW_CONFIG = "version: 1\n\nservers:\n";
+
+/** A server as it is written: its name, and the fields in the order in which they are to stand. */
+export interface Entry {
+  readonly name: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * The text of a config with `entries` behind its other servers.
+ *
+ * @param text A config that holds nothing wrong.
+ * @throws {GatewayError} `config_invalid` for a name that is there already, or a text that cannot be added to.
+ */
+export async function addServers(text: string, entries: readonly Entry[]): Promise<string> {
+  const yaml = await import("yaml");
+  const document = yaml.parseDocument(text);
+  const servers = document.get("servers", true);
+  for (const { name } of entries) {
+    if (!yaml.isMap(servers) || !servers.has(name)) continue;
+    throw new GatewayError(
+      "config_invalid",
+      `Cannot add server "${name}": the config has one of this name, choose another with --name`,
+    );
+  }
+  const block = (indent: number) =>
+    entries.map(({ name, fields }) =>
+      yaml.stringify({ [name]: fields }, { lineWidth: 0, flowCollectionPadding: false })
+        .trimEnd().split("\n").map((line) => `${" ".repeat(indent)}${line}\n`).join("")
+    ).join("");
+  if (yaml.isMap(servers) && servers.flow !== true && servers.items.length > 0) {
+    return insertBehind(text, servers, block);
+  }
+  if (yaml.isMap(servers) && servers.flow === true) return rewritten(document, entries);
+  return appended(text, block(2));
+}
+
+/** Behind the last line of a map of the block style, with the indent of its keys. */
+function insertBehind(text: string, map: YAMLMap, block: (indent: number) => string): string {
+  const [start = 0, end = 0] = map.range ?? [];
+  const indent = start - (text.lastIndexOf("\n", start - 1) + 1);
+  // The end of a map is behind its last value, or at the begin of the line that follows.
+  const behind = text[end - 1] === "\n" ? end : text.indexOf("\n", end) + 1;
+  const at = behind === 0 ? text.length : behind;
+  const glue = at === text.length && !text.endsWith("\n") ? "\n" : "";
+  return `${text.slice(0, at)}${glue}${block(indent)}${text.slice(at)}`;
+}
+
+/** Servers in braces, as in JSON: the whole map is written anew. */
+function rewritten(document: Document, entries: readonly Entry[]): string {
+  for (const { name, fields } of entries) {
+    document.setIn(["servers", name], document.createNode(fields));
+  }
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+}
+
+/** `servers:` without anything below it, or no such key. */
+function appended(text: string, block: string): string {
+  const [found] = /^servers:[^\n]*(?:\n|$)/m.exec(text) ?? [];
+  if (found === undefined) {
+    return `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}servers:\n${block}`;
+  }
+  const at = text.indexOf(found) + found.length;
+  return `${text.slice(0, at)}${found.endsWith("\n") ? "" : "\n"}${block}${text.slice(at)}`;
+}
