@@ -11,6 +11,7 @@ import type { LogLevel } from "../../src/mcp/log-level.ts";
 import type { Member } from "../../src/mcp/scan.ts";
 import type { ServerLists } from "./listed.ts";
 import type { Params } from "./params.ts";
+import type { Trace } from "./trace-context.ts";
 
 /** What a server can be asked on behalf of a caller. */
 export type ExchangeMethod =
@@ -62,6 +63,8 @@ export interface Exchange {
    * as long as a person takes unless given.
    */
   readonly patienceMs?: () => number | undefined;
+  /** The trace that its server is told to go on with; none unless given. */
+  readonly trace?: Trace;
   /** Gets where its time went, from whoever lets it wait. */
   readonly spent?: Spent;
 }

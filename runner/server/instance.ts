@@ -7,14 +7,16 @@
 import type { Clock } from "../../src/clock.ts";
 import { GatewayError, toGatewayError } from "../../src/errors.ts";
 import { type Fields, type Log, printable } from "../../src/log.ts";
+import { diagnose } from "./diagnosis.ts";
 import { declaredKinds, type ListKind, type Lists, NO_LISTS, readLists } from "./lists.ts";
 import { answerAlone, type Ask, Peer } from "./peer.ts";
 import { describeExit, type ProcessExit, type ServerProcess } from "./process.ts";
 import type { ServerCapabilities } from "./server-capabilities.ts";
+import { StallCheck } from "./stall-check.ts";
 import { StderrTail } from "./stderr-tail.ts";
 import { Throttle } from "./throttle.ts";
 
-/** Milliseconds from the container's start to the end of the opening. */
+/** Milliseconds from the container's start to the end of the opening, unless the context says otherwise. */
 export const START_DEADLINE_MS = 30_000;
 
 /** Milliseconds from the news that lists have changed to the question for them: often more news follow. */
@@ -38,6 +40,12 @@ export interface InstanceContext {
   readonly name: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Milliseconds that it has to open, in place of `START_DEADLINE_MS`. */
+  readonly startMs?: number;
+  /** Takes secrets out of a line of stderr, before it is kept. */
+  readonly redact?: (text: string) => string;
+  /** Called for each line that is no message. */
+  readonly garbage?: () => void;
 }
 
 /** What happens at an instance that is ready. */
@@ -73,8 +81,11 @@ export class Instance {
   /** Log messages that reached nobody, because nobody could tell whose they were. */
   droppedMessages = 0;
   readonly #context: InstanceContext;
-  readonly #stderr = new StderrTail();
+  readonly #stderr: StderrTail;
   readonly #relist: Throttle;
+  readonly #stall: StallCheck;
+  /** Why it was ended as one that does not work; undefined if it was not. */
+  #condemned: string | undefined;
   #state: "starting" | "ready" | "ended" = "starting";
   #exit: ProcessExit | undefined;
   #opened: Opened | undefined;
@@ -86,10 +97,19 @@ export class Instance {
   constructor(process: ServerProcess, context: InstanceContext) {
     this.process = process;
     this.#context = context;
+    this.#stderr = new StderrTail(context.redact);
     this.peer = new Peer(process, {
       server: context.name,
       notified: (method, params) => this.#notified(method, params),
       asked: (ask) => this.events.asked(ask),
+      garbage: () => context.garbage?.(),
+      silent: () => this.ready && this.#stall.ask(),
+    });
+    this.#stall = new StallCheck({
+      clock: context.clock,
+      peer: this.peer,
+      question: () => this.#signOfLife(),
+      stalled: () => this.#condemn("it did not answer"),
     });
     this.#relist = new Throttle({
       clock: context.clock,
@@ -97,14 +117,25 @@ export class Instance {
       pauseMs: RELIST_PAUSE_MS,
       work: () => this.#listAgain(),
     });
-    process.onStderr((line) => this.#stderr.add(line));
-    process.onGarbage(() => void this.peer.garbageLines++);
+    process.onStderr((line) => {
+      this.peer.hear();
+      this.#stderr.add(line);
+    });
+    process.onGarbage(() => {
+      this.peer.hear();
+      this.peer.garbage();
+    });
     this.ended = process.exited.then((exit) => this.#end(exit));
   }
 
   /** Whether it has been opened and the process has not ended since. */
   get ready(): boolean {
     return this.#state === "ready";
+  }
+
+  /** Whether it has ended, or is about to, because it did not work any more. */
+  get condemned(): boolean {
+    return this.#condemned !== undefined;
   }
 
   /** What it declared when it was opened. */
@@ -136,9 +167,10 @@ export class Instance {
    */
   async open(opening: Opening): Promise<void> {
     let awaited = "answer initialize";
-    const cancelDeadline = this.#context.clock.after(START_DEADLINE_MS, () => {
+    const { clock, startMs = START_DEADLINE_MS } = this.#context;
+    const cancelDeadline = clock.after(startMs, () => {
       const hint = awaited.endsWith("initialize") ? ", is it an MCP server over stdio?" : "";
-      const seconds = START_DEADLINE_MS / 1000;
+      const seconds = startMs / 1000;
       this.peer.lose(this.failure(`it did not ${awaited} within ${seconds} s${hint}`));
     });
     try {
@@ -151,7 +183,7 @@ export class Instance {
       cancelDeadline();
     }
     // It may have ended together with its last answer.
-    if (this.#exit !== undefined) throw this.failure(describeExit(this.#exit));
+    if (this.#exit !== undefined) throw this.failure(this.describe(this.#exit));
     this.#state = "ready";
     if (this.#stale.size > 0) this.#relist.ask();
   }
@@ -163,12 +195,21 @@ export class Instance {
   }
 
   /** Ends the process while nobody waits for that. */
-  retire(): void {
-    this.stop().catch((error: unknown) => {
+  retire(graceMs = STOP_GRACE_MS): void {
+    this.stop(graceMs).catch((error: unknown) => {
       this.#context.log("warn", `Cannot stop a process of server "${this.#context.name}"`, {
         error: printable(toGatewayError(error).message),
       });
     });
+  }
+
+  /** Its end in words, for a message. */
+  describe(exit: ProcessExit): string {
+    if (this.#condemned !== undefined) return this.#condemned;
+    const cause = describeExit(exit);
+    const stderr = exit.reason === "exit" && !exit.oomKilled ? this.#stderr.text() : undefined;
+    const diagnosis = stderr && diagnose(stderr);
+    return diagnosis ? `${cause}: ${diagnosis}` : cause;
   }
 
   /** That the server cannot be started because of `cause`. */
@@ -187,19 +228,33 @@ export class Instance {
   }
 
   #end(exit: ProcessExit): ProcessExit {
-    const cause = describeExit(exit);
-    this.peer.lose(
-      this.ready
-        ? new GatewayError(
-          "server_crashed",
-          `Server "${this.#context.name}" ended during the call: ${cause}`,
-        )
-        : this.failure(cause),
-    );
+    const cause = this.describe(exit);
+    this.peer.lose(this.ready ? this.#crash(cause) : this.failure(cause));
     this.#relist.stop();
+    this.#stall.stop();
     this.#exit = exit;
     this.#state = "ended";
     return exit;
+  }
+
+  #crash(cause: string): GatewayError {
+    return new GatewayError(
+      "server_crashed",
+      `Server "${this.#context.name}" ended during the call: ${cause}`,
+    );
+  }
+
+  /** It does not work any more: whoever waits for it is told at once, and it is ended by force. */
+  #condemn(cause: string): void {
+    if (!this.ready) return;
+    this.#condemned = cause;
+    this.peer.lose(this.#crash(cause));
+    this.retire(0);
+  }
+
+  #signOfLife(): readonly [string, string] {
+    const meta = this.#opened?.listMeta;
+    return meta === undefined ? ["ping", "{}"] : ["server/discover", `{"_meta":${meta}}`];
   }
 
   #notified(method: string, params: string): void {

@@ -5,17 +5,12 @@
  *
  * @module
  */
-import { type Backoff, nextWaitMs } from "../../src/backoff.ts";
 import { GatewayError, toGatewayError } from "../../src/errors.ts";
 import { type Fields, printable } from "../../src/log.ts";
 import { Instance, type InstanceContext, type Opening } from "./instance.ts";
-import { describeExit, type ServerProcess } from "./process.ts";
-
-/** Waits after starts that failed; within them the last failure is the answer. */
-const RESTART_BACKOFF: Backoff = { firstMs: 1_000, maxMs: 60_000 };
-
-/** What a process is started for. */
-export type Purpose = "calls" | "lists" | "interaction";
+import type { ServerProcess } from "./process.ts";
+import { type Purpose, StartFailures } from "./start-failures.ts";
+import type { Supervisor } from "./supervisor.ts";
 
 /** What a launcher needs to know. */
 export interface LauncherContext extends InstanceContext {
@@ -23,33 +18,42 @@ export interface LauncherContext extends InstanceContext {
   readonly launch: () => Promise<ServerProcess>;
   /** Called when a start has failed. */
   readonly failed: () => void;
-}
-
-interface Failure {
-  readonly error: GatewayError;
-  readonly at: number;
-  readonly until: number;
-  /** Failures in a row. */
-  readonly count: number;
+  /** Nobody unless given: then a server that crashes is started again at once. */
+  readonly supervisor?: Supervisor;
 }
 
 /** Starts and ends the processes of one server. */
 export class Launcher {
   readonly #context: LauncherContext;
+  readonly #failures: StartFailures;
   readonly #live = new Set<Instance>();
   readonly #starting = new Set<Promise<unknown>>();
-  readonly #failures = new Map<Purpose, Failure>();
+  readonly #stopping = new AbortController();
   #resting: Promise<void> | undefined;
-  #stopped = false;
 
   constructor(context: LauncherContext) {
     this.#context = context;
+    this.#failures = context.supervisor?.failures ?? new StartFailures(context.clock);
   }
 
-  /** Id of the container that has run for the longest time; undefined while there is none. */
-  get containerId(): string | undefined {
-    const [first] = this.#live;
-    return first?.process.id;
+  /** Ids of the containers that run now, the oldest first. */
+  get containers(): readonly string[] {
+    return [...this.#live].map(({ process }) => process.id);
+  }
+
+  /** Whether a process has been opened and has not ended since. */
+  get ready(): boolean {
+    return [...this.#live].some(({ ready }) => ready);
+  }
+
+  /** Whether a start is under way. */
+  get starting(): boolean {
+    return this.#starting.size > 0;
+  }
+
+  /** Whether its processes are being ended; starts wait for that. */
+  get resting(): boolean {
+    return this.#resting !== undefined;
   }
 
   /** Processes that run now. */
@@ -68,34 +72,47 @@ export class Launcher {
    * @throws {GatewayError} `server_failed`, `image_missing` or `engine_unavailable` with the cause.
    */
   async start(purpose: Purpose, opening: Opening): Promise<Instance> {
-    if (this.#stopped) throw this.#stopping();
+    if (this.#stopped) throw this.#isStopping();
     if (this.#resting !== undefined) {
       await this.#resting;
       return await this.start(purpose, opening);
     }
-    const failure = this.#failures.get(purpose);
-    if (failure !== undefined && this.#context.clock.now() < failure.until) throw failure.error;
+    this.#context.supervisor?.check();
+    const refusal = this.#failures.refusal(purpose);
+    if (refusal !== undefined) throw refusal;
     const starting = this.#start(purpose, opening);
     this.#starting.add(starting);
+    this.#context.supervisor?.moved();
     try {
       return await starting;
     } finally {
       this.#starting.delete(starting);
+      this.#context.supervisor?.moved();
     }
   }
 
   /** Ends every process; the next start comes after it. */
   rest(): Promise<void> {
-    this.#resting ??= this.#end().finally(() => this.#resting = undefined);
+    if (this.#resting !== undefined) return this.#resting;
+    const moved = (): void => this.#context.supervisor?.moved();
+    this.#resting = this.#end().finally(() => {
+      this.#resting = undefined;
+      moved();
+    });
+    moved();
     return this.#resting;
   }
 
   /** Ends every process for good; resolves when nothing of them is left, nor of a start under way. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
     // Ends an opening at once: a start that rest() would wait for.
     await Promise.all([...this.#live].map((instance) => instance.stop()));
     await this.rest();
+  }
+
+  get #stopped(): boolean {
+    return this.#stopping.signal.aborted;
   }
 
   async #end(): Promise<void> {
@@ -104,58 +121,79 @@ export class Launcher {
   }
 
   async #start(purpose: Purpose, opening: Opening): Promise<Instance> {
+    const { supervisor, clock } = this.#context;
+    const endTurn = supervisor && await supervisor.turn(this.#stopping.signal);
+    const startedAt = clock.now();
     let instance: Instance | undefined;
     try {
+      if (this.#stopped) throw this.#isStopping();
       const process = await this.#context.launch();
       instance = new Instance(process, this.#context);
       this.#live.add(instance);
-      if (this.#stopped) throw this.#stopping();
+      if (this.#stopped) throw this.#isStopping();
       await instance.open(opening);
     } catch (thrown) {
-      await instance?.process.stop(0);
-      if (instance !== undefined) this.#live.delete(instance);
-      throw this.#noteFailure(purpose, thrown, instance?.lastWords);
+      if (instance !== undefined) await this.#discard(instance);
+      const error = toGatewayError(thrown);
+      if (!this.#stopped) this.#noteFailure(purpose, startedAt, error, instance?.lastWords);
+      throw error;
+    } finally {
+      endTurn?.();
     }
-    this.#failures.delete(purpose);
-    void this.#watch(instance);
+    this.#failures.clear(purpose);
+    supervisor?.started(instance, clock.now() - startedAt);
+    void this.#watch(instance, startedAt);
     return instance;
   }
 
-  async #watch(instance: Instance): Promise<void> {
-    const exit = await instance.ended;
-    this.#live.delete(instance);
-    if (this.#stopped || exit.reason === "closed") return;
-    this.#context.log(
-      "warn",
-      `Server "${this.#context.name}" ended: ${describeExit(exit)}; the next call starts it again`,
-      instance.lastWords,
-    );
+  async #discard(instance: Instance): Promise<void> {
+    try {
+      await instance.process.stop(0);
+    } catch (thrown) {
+      const { name, log } = this.#context;
+      const error = printable(toGatewayError(thrown).message);
+      log("warn", `Cannot stop a process of server "${name}"`, { error });
+    } finally {
+      this.#live.delete(instance);
+    }
   }
 
-  #noteFailure(purpose: Purpose, thrown: unknown, lastWords: Fields = {}): GatewayError {
-    const error = toGatewayError(thrown);
-    if (this.#stopped) return error;
-    const count = (this.#failures.get(purpose)?.count ?? 0) + 1;
-    const at = this.#context.clock.now();
-    // The same fault of two starts at once is told once.
-    const known = [...this.#failures].some(([other, failure]) =>
-      other !== purpose && failure.error.message === error.message &&
-      at - failure.at < RESTART_BACKOFF.firstMs
-    );
-    const until = at + nextWaitMs(RESTART_BACKOFF, count);
-    this.#failures.set(purpose, { error, at, until, count });
-    this.#context.failed();
-    if (known) return error;
-    const named = error.message.includes(`"${this.#context.name}"`);
-    const what = named ? "" : `Cannot start server "${this.#context.name}": `;
-    this.#context.log("error", printable(what + error.message), {
+  async #watch(instance: Instance, startedAt: number): Promise<void> {
+    const { supervisor, clock, log, name } = this.#context;
+    const readyAt = clock.now();
+    const exit = await instance.ended;
+    this.#live.delete(instance);
+    const closed = exit.reason === "closed" && !instance.condemned;
+    const crash = this.#stopped || closed ? undefined : instance.describe(exit);
+    if (crash !== undefined) {
+      const message = `Server "${name}" ended: ${printable(crash)}; the next call starts it again`;
+      log("warn", message, instance.lastWords);
+    }
+    const lost = exit.reason === "lost";
+    supervisor?.ended({ instance, crash, lost, startedAt, workedMs: clock.now() - readyAt });
+    supervisor?.moved();
+  }
+
+  #noteFailure(
+    purpose: Purpose,
+    startedAt: number,
+    error: GatewayError,
+    lastWords: Fields = {},
+  ): void {
+    const known = this.#failures.note(purpose, error);
+    const { name, failed, supervisor, log } = this.#context;
+    supervisor?.failed({ error, startedAt, lastWords });
+    failed();
+    if (known) return;
+    const named = error.message.includes(`"${name}"`);
+    const what = named ? "" : `Cannot start server "${name}": `;
+    log("error", printable(what + error.message), {
       ...lastWords,
       ...(error.code === "internal" && { cause: printable(String(error.cause)) }),
     });
-    return error;
   }
 
-  #stopping(): GatewayError {
+  #isStopping(): GatewayError {
     return new GatewayError(
       "server_failed",
       `Cannot start server "${this.#context.name}": it is being stopped`,

@@ -105,7 +105,8 @@ export class LegacyCall implements Listener, Parked {
     const { peer, needsTask } = this.#context;
     this.#withdraw = needsTask
       ? sendAsTask(peer, exchange, this)
-      : peer.send(exchange.method, (id) => toLegacyParams(exchange.params, id), this);
+      : peer.send(exchange.method, (id) =>
+        toLegacyParams(exchange.params, id, exchange.trace), this);
     this.#ongoing.onWithdraw((reason) => this.abandon(reason));
     this.#ongoing.accepted();
   }

@@ -50,7 +50,7 @@ export class LegacyServer implements EraServer {
   #listing: LegacyInstance | undefined;
   #listingStart: Promise<LegacyInstance> | undefined;
   #cancelListingIdle: () => void = () => {};
-  #listingTried = false;
+  #listingTried: boolean;
   readonly #lists = new LegacyLists();
   readonly #subscriptions: LegacySubscriptions;
 
@@ -58,6 +58,7 @@ export class LegacyServer implements EraServer {
   constructor(context: EraContext, plain?: Instance) {
     const { name, clock, watch } = context;
     this.#context = context;
+    this.#listingTried = context.listedElsewhere;
     this.#subscriptions = new LegacySubscriptions(name, watch, {
       tells: () => this.#lists.capabilities?.subscribe,
       plain: () => this.#startPlain(),
@@ -84,6 +85,7 @@ export class LegacyServer implements EraServer {
     const plain = this.#startPlain();
     const [listed, plainly] = await Promise.allSettled([this.#startListing(), plain]);
     if (listed.status === "rejected" && plainly.status === "rejected") throw plainly.reason;
+    if (listed.status === "rejected") this.#tellLists([]);
   }
 
   exchange(ongoing: Ongoing): void {
@@ -98,7 +100,7 @@ export class LegacyServer implements EraServer {
       this.#interactive.exchange(ongoing);
     } else if (this.#plain !== undefined) this.#assign(this.#plain, ongoing);
     else void this.#exchangePlainly(ongoing);
-    if (!this.#listingTried) void this.#startListing().catch(() => {});
+    if (!this.#listingTried) this.#tryListing();
   }
 
   listen(uris: readonly string[]): void {
@@ -183,6 +185,11 @@ export class LegacyServer implements EraServer {
     });
     this.#tellLists([]);
     return instance;
+  }
+
+  /** What the plain process lists is all that is known if this fails. */
+  #tryListing(): void {
+    this.#startListing().catch(() => this.#tellLists([]));
   }
 
   #startListing(): Promise<LegacyInstance> {
@@ -274,6 +281,8 @@ export class LegacyServer implements EraServer {
   #tellLists(told: readonly ListKind[]): void {
     const others = this.#interactive.instances.map(({ instance }) => instance);
     const lists = this.#lists.all(others.filter(({ ready }) => ready));
-    if (lists !== undefined) this.#context.listed(lists, told);
+    const soon = !this.#listingTried || this.#listingStart !== undefined;
+    const whole = this.#listing !== undefined || !soon;
+    if (lists !== undefined) this.#context.listed(lists, told, whole ? "whole" : "part");
   }
 }

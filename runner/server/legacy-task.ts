@@ -47,11 +47,11 @@ export function withoutTaskSupport(lists: Lists): Lists {
  */
 export function sendAsTask(
   peer: Peer,
-  { method, params }: Pick<Exchange, "method" | "params">,
+  { method, params, trace }: Pick<Exchange, "method" | "params" | "trace">,
   listener: Listener,
 ): Withdraw {
   let first = 0;
-  let withdraw = peer.send(method, (id) => asTask(toLegacyParams(params, first = id)), {
+  let withdraw = peer.send(method, (id) => asTask(toLegacyParams(params, first = id, trace)), {
     progress: (progress) => listener.progress(progress),
     error: (error) => listener.error(error),
     lost: (error) => listener.lost(error),

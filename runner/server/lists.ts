@@ -143,6 +143,17 @@ function readPage(peer: Peer, list: OfferedList, result: string): Outline {
   }
 }
 
+/** Whether an entry that was kept is still one that a server may list. */
+export function isUsable(list: OfferedList, { key, raw }: ListedEntry): boolean {
+  try {
+    const { key: own, why } = judge(list, raw);
+    return why === undefined && own === key;
+  } catch {
+    // No JSON at all.
+    return false;
+  }
+}
+
 /** The key of an entry and, if it cannot be used, why. */
 function judge(list: OfferedList, raw: string): { key: string; why?: string } {
   const member = OFFERED_LISTS[list];

@@ -17,6 +17,7 @@ import type { ExchangeServer } from "./exchange.ts";
 import type { ServerLists } from "./listed.ts";
 import type { ListKind } from "./lists.ts";
 import type { ServerProcess } from "./process.ts";
+import type { StartLimit } from "./start-limit.ts";
 
 /** Where a server is in its life. */
 export type ServerState = "cold" | "starting" | "ready" | "draining" | "failed";
@@ -45,6 +46,10 @@ export interface ManagedServerContext {
   readonly probeTimeoutMs?: number;
   /** Takes secrets out of what its process writes to stderr; as it is unless given. */
   readonly redact?: (text: string) => string;
+  /** The image that it was started from, for the journal; undefined until that is known. */
+  readonly image?: () => string | undefined;
+  /** Shared by the servers of a runner; as many as there are start at once unless given. */
+  readonly starts?: StartLimit;
 }
 
 /** A server and its life. */
@@ -52,6 +57,8 @@ export interface ManagedServer extends ExchangeServer {
   readonly state: ServerState;
   /** Why it has failed, while it is `failed`, or why its last start failed. */
   readonly failure: GatewayError | undefined;
+  /** The last lines that it printed to stderr before that, without secrets, for the operator alone. */
+  readonly lastWords: string | undefined;
   readonly era: Era | undefined;
   /** Ids of its containers that run now, the oldest first. */
   readonly containers: readonly string[];

@@ -93,7 +93,7 @@ export class ModernServer implements EraServer, InstanceEvents {
 
   asked(): void {
     // A modern server asks nothing, and gets no response (transports/stdio "Sending Messages").
-    this.#instance.peer.garbageLines++;
+    this.#instance.peer.garbage();
   }
 
   relisted(_before: Lists, told: readonly ListKind[]): void {
@@ -112,7 +112,7 @@ export class ModernServer implements EraServer, InstanceEvents {
 
   #tellLists(told: readonly ListKind[]): void {
     const { lists, capabilities } = this.#instance;
-    this.#context.listed(unite([lists], capabilities), told);
+    this.#context.listed(unite([lists], capabilities), told, "whole");
   }
 }
 

@@ -20,10 +20,10 @@ import {
   scan,
   spliceObject,
 } from "../../src/mcp/scan.ts";
-
 import type { ClientCapabilities } from "./client-capabilities.ts";
 import { CLIENT_INFO } from "./client-info.ts";
 import type { Exchange, Input } from "./exchange.ts";
+import { type Trace, traceChanges } from "./trace-context.ts";
 
 /** Most members of params, of `_meta` and of the arguments together: far above what any call has. */
 const MAX_KEPT = 100_000;
@@ -52,20 +52,24 @@ export function progressToken({ text, outline }: Params): string | undefined {
  * The params for a legacy server: our request id as progress token, and without the `_meta` keys of the
  * modern envelope, which some legacy servers refuse. Without `task` as well: the experimental tasks of
  * MCP 2025-11-25 are between us and the server, see legacy-task.ts.
+ *
+ * @param trace Takes the place of what the caller gave.
  */
-export function toLegacyParams({ text, outline }: Params, id: number): string {
+export function toLegacyParams({ text, outline }: Params, id: number, trace?: Trace): string {
   const meta = outline.members.get("_meta")?.value;
-  // Most calls of legacy clients have none, and then nothing is copied.
-  if (meta === undefined && !outline.members.has("task")) return text;
-  let metaText: string | null = null;
+  if (meta === undefined && !outline.members.has("task")) {
+    // Most calls of legacy clients have none: all that they have stays where it is.
+    return trace === undefined ? text : withLast(text, outline, `"_meta":${traceMeta(trace)}`);
+  }
+  let metaText: string | null = trace === undefined ? null : traceMeta(trace);
   if (meta?.kind === "object") {
-    const changes: Record<string, string | null> = {};
+    const changes = trace === undefined ? {} : traceChanges(trace, meta);
     for (const key of meta.members.keys()) {
       if (key.startsWith(RESERVED_PREFIX) || key === INPUT_ERRORS_KEY) changes[key] = null;
       else if (key === "progressToken") changes[key] = String(id);
     }
     const kept = spliceObject(text, meta, changes);
-    if (kept !== "{}") metaText = kept;
+    metaText = kept === "{}" ? null : kept;
   }
   return spliceObject(text, outline, { _meta: metaText, task: null });
 }
@@ -75,7 +79,7 @@ export function toLegacyParams({ text, outline }: Params, id: number): string {
  * client, what the caller can do and wants, and our request id as progress token; with the answers and
  * the state of the server's question if they go on with one.
  */
-export function toModernParams({ params, caller, input }: Exchange, id: number): string {
+export function toModernParams({ params, caller, input, trace }: Exchange, id: number): string {
   const { text, outline } = params;
   const meta = outline.members.get("_meta")?.value;
   const { capabilities, logLevel } = caller;
@@ -83,6 +87,7 @@ export function toModernParams({ params, caller, input }: Exchange, id: number):
     ...envelope(capabilities),
     [LOG_LEVEL_KEY]: logLevel === undefined ? null : JSON.stringify(logLevel),
     [INPUT_ERRORS_KEY]: null,
+    ...(trace && traceChanges(trace, meta)),
   };
   if (meta?.members.has("progressToken")) changes["progressToken"] = String(id);
   const metaText = spliceObject(text, meta?.kind === "object" ? meta : NOTHING, changes);
@@ -92,6 +97,16 @@ export function toModernParams({ params, caller, input }: Exchange, id: number):
 /** JSON text of the `_meta` of a request of our own to a modern server. */
 export function ownMeta(capabilities: ClientCapabilities): string {
   return spliceObject("{}", NOTHING, envelope(capabilities));
+}
+
+/** JSON text of the `_meta` of a request that has nothing else there. */
+function traceMeta({ traceparent }: Trace): string {
+  return `{"traceparent":"${traceparent}"}`;
+}
+
+/** The object's text with one more member at its end. */
+function withLast(text: string, { end, members }: Outline, member: string): string {
+  return `${text.slice(0, end - 1)}${members.size === 0 ? "" : ","}${member}}`;
 }
 
 function envelope(capabilities: ClientCapabilities): Readonly<Record<string, string>> {

@@ -14,6 +14,8 @@ export interface LinePipe {
   /** Throws a `GatewayError` when the line cannot be written. */
   write(line: string): void;
   onLine(listener: (line: string) => void): void;
+  /** The failure of ours that the JSON text of an error stands for; undefined if it is the server's own. */
+  failureOf?(error: string): GatewayError | undefined;
 }
 
 /** What a request hears: notifications that name it, then one end. */
@@ -57,7 +59,14 @@ export interface PeerContext {
   readonly notified: (method: string, params: string) => void;
   /** Called for a request of the server; `answerAlone` unless given. */
   readonly asked?: (ask: Ask) => void;
+  /** Called for each line that is no message. */
+  readonly garbage?: () => void;
+  /** Called when a request has reached its deadline and nothing was heard since it was written. */
+  readonly silent?: () => void;
 }
+
+/** Why a request is withdrawn when its time is over. */
+export const DEADLINE = "Deadline";
 
 const METHOD_NOT_FOUND = '{"code":-32601,"message":"Method not found"}';
 
@@ -77,24 +86,39 @@ export class Peer {
   /** Lines of stdout that were no JSON-RPC message, or answers to requests that were never sent. */
   garbageLines = 0;
   readonly #pipe: LinePipe;
-  readonly #notified: (method: string, params: string) => void;
-  readonly #asked: (ask: Ask) => void;
+  readonly #context: PeerContext;
   readonly #waiting = new Map<number, Listener>();
   readonly #progressing = new Map<number, Listener>();
   #lastId = 0;
+  #heard = 0;
   #lost: GatewayError | undefined;
 
-  constructor(pipe: LinePipe, { server, notified, asked = answerAlone }: PeerContext) {
-    this.server = server;
+  constructor(pipe: LinePipe, context: PeerContext) {
+    this.server = context.server;
     this.#pipe = pipe;
-    this.#notified = notified;
-    this.#asked = asked;
+    this.#context = context;
     pipe.onLine((line) => this.#receive(line));
   }
 
   /** Whether the server is gone. */
   get lost(): boolean {
     return this.#lost !== undefined;
+  }
+
+  /** How often anything came from the server, whatever it was. */
+  get heard(): number {
+    return this.#heard;
+  }
+
+  /** Something came from the server by another way than as a line of stdout. */
+  hear(): void {
+    this.#heard++;
+  }
+
+  /** The server has said something that is no message. */
+  garbage(): void {
+    this.garbageLines++;
+    this.#context.garbage?.();
   }
 
   /** Requests that the server has not answered yet. */
@@ -123,8 +147,11 @@ export class Peer {
       `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)},"params":${params(id)}}`,
     );
     this.#waiting.set(id, listener);
+    const heard = this.#heard;
     return (reason) => {
-      if (this.#waiting.delete(id)) this.#tryNotify(id, reason);
+      if (!this.#waiting.delete(id)) return;
+      this.#tryNotify(id, reason);
+      if (reason === DEADLINE && this.#heard === heard) this.#context.silent?.();
     };
   }
 
@@ -141,7 +168,10 @@ export class Peer {
         result: (result) => resolve(result),
         lost: reject,
         error: (error) =>
-          reject(this.failure(`it answered ${method} with ${error.slice(0, MAX_QUOTE_LENGTH)}`)),
+          reject(
+            this.#pipe.failureOf?.(error) ??
+              this.failure(`it answered ${method} with ${error.slice(0, MAX_QUOTE_LENGTH)}`),
+          ),
       });
     });
   }
@@ -202,6 +232,7 @@ export class Peer {
   }
 
   #receive(line: string): void {
+    this.#heard++;
     if (this.#lost !== undefined || line.trim() === "") return;
     const message = readMessage(line);
     switch (message?.kind) {
@@ -213,13 +244,13 @@ export class Peer {
           ?.progress(message.params);
         return;
       case "notification":
-        this.#notified(message.method, message.params);
+        this.#context.notified(message.method, message.params);
         return;
       case "request":
-        this.#asked(this.#ask(message));
+        (this.#context.asked ?? answerAlone)(this.#ask(message));
         return;
       case undefined:
-        this.garbageLines++;
+        this.garbage();
     }
   }
 
@@ -227,7 +258,7 @@ export class Peer {
     const listener = this.#waiting.get(id);
     if (listener === undefined) {
       // The answer to a request that was cancelled is only late.
-      if (!(Number.isInteger(id) && id > 0 && id <= this.#lastId)) this.garbageLines++;
+      if (!(Number.isInteger(id) && id > 0 && id <= this.#lastId)) this.garbage();
       return;
     }
     this.#waiting.delete(id);

@@ -1,3 +1,5 @@
+import type { GatewayError } from "../../src/errors.ts";
+
 /** How a server's process ended. */
 export interface ProcessExit {
   /** Exit code; null when it was not found out. */
@@ -5,9 +7,12 @@ export interface ProcessExit {
   readonly oomKilled: boolean;
   /**
    * `exit`: by itself. `closed`: we ended it. `overflow`: it printed a line beyond the limit.
-   * `stalled`: it did not read its input. `lost`: the connection to the engine broke.
+   * `stalled`: it did not read its input. `memory`: it stayed at its memory limit without an end.
+   * `lost`: the connection to the engine broke.
    */
-  readonly reason: "exit" | "closed" | "overflow" | "stalled" | "lost";
+  readonly reason: "exit" | "closed" | "overflow" | "stalled" | "memory" | "lost";
+  /** The memory limit, present if it has run into it. */
+  readonly memoryBytes?: number;
 }
 
 /** A running MCP server and its standard streams. What gives it out sees to its isolation. */
@@ -17,6 +22,8 @@ export interface ServerProcess {
   /** Writes one line to stdin; the line break is added. Throws a `GatewayError` if it cannot. */
   write(line: string): void;
   onLine(listener: (line: string) => void): void;
+  /** The failure of ours that the JSON text of an error stands for; undefined if it is the server's own. */
+  failureOf?(error: string): GatewayError | undefined;
   /** Gets the size in bytes of each line that is not text. */
   onGarbage(listener: (bytes: number) => void): void;
   onStderr(listener: (line: string) => void): void;
@@ -27,8 +34,11 @@ export interface ServerProcess {
 }
 
 /** The end in words, for a message. */
-export function describeExit({ code, oomKilled, reason }: ProcessExit): string {
-  if (oomKilled) return "it ran out of memory, raise limits.memory in mcp-runner.yaml";
+export function describeExit({ code, oomKilled, reason, memoryBytes }: ProcessExit): string {
+  if (oomKilled || reason === "memory") {
+    const limit = memoryBytes === undefined ? "" : ` (limit ${size(memoryBytes)})`;
+    return `it ran out of memory${limit}, raise limits.memory in mcp-runner.yaml`;
+  }
   switch (reason) {
     case "overflow":
       return "it printed a line longer than the limit and was stopped";
@@ -41,4 +51,12 @@ export function describeExit({ code, oomKilled, reason }: ProcessExit): string {
     case "exit":
       return code === null ? "it ended" : `it exited with code ${code}`;
   }
+}
+
+/** Bytes as the config has them, in the largest unit without a rest. */
+function size(bytes: number): string {
+  for (const [unit, factor] of [["g", 1024 ** 3], ["m", 1024 ** 2], ["k", 1024]] as const) {
+    if (bytes % factor === 0) return `${bytes / factor}${unit}`;
+  }
+  return `${bytes}`;
 }

@@ -9,7 +9,6 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { toGatewayError } from "../../src/errors.ts";
-import { printable } from "../../src/log.ts";
 import { KNOWN_MODERN_TIMEOUT_MS, probe } from "./discover.ts";
 import { briefMemory, type Era, type EraMemory } from "./era.ts";
 import type { EraContext, EraServer } from "./era-server.ts";
@@ -21,6 +20,7 @@ import type {
   Withdraw,
 } from "./exchange.ts";
 import { initialize } from "./handshake.ts";
+import { KnownLists } from "./known-lists.ts";
 import type { Instance, Opened } from "./instance.ts";
 import { EVERYTHING } from "./client-capabilities.ts";
 import { Launcher, type LauncherContext } from "./launcher.ts";
@@ -33,7 +33,7 @@ import { ownMeta } from "./params.ts";
 import type { Peer } from "./peer.ts";
 import { NOTHING_DECLARED } from "./server-capabilities.ts";
 import { ResourceWatch } from "./resource-watch.ts";
-import { isSame } from "./union.ts";
+import type { ListMemory } from "./managed-server.ts";
 
 /** What a server needs of the runner. */
 export interface ServerContext extends Omit<LauncherContext, "failed"> {
@@ -44,6 +44,10 @@ export interface ServerContext extends Omit<LauncherContext, "failed"> {
   readonly changed: (lists: readonly ListKind[]) => void;
   /** What is known of its era from earlier runs of the program; nothing unless given. */
   readonly eraMemory?: EraMemory;
+  /** What it listed in earlier runs of the program; nothing unless given. */
+  readonly listMemory?: ListMemory;
+  /** Whether other processes of the server see to its lists; not unless given. */
+  readonly listedElsewhere?: boolean;
   /** Milliseconds that it has to say that it is modern, in place of `PROBE_TIMEOUT_MS`. */
   readonly probeTimeoutMs?: number;
 }
@@ -56,7 +60,7 @@ export class Server implements ExchangeServer {
   readonly #launcher: Launcher;
   readonly #watch = new ResourceWatch();
   readonly #eraContext: EraContext;
-  #lists: ServerLists | undefined;
+  readonly #lists: KnownLists;
   #met: EraServer | undefined;
   #meeting: Promise<EraServer> | undefined;
   /** Whether the era that is remembered may be wrong. */
@@ -65,6 +69,7 @@ export class Server implements ExchangeServer {
   constructor(context: ServerContext) {
     this.name = context.name;
     this.#context = context;
+    this.#lists = new KnownLists(context);
     this.#memory = context.eraMemory ?? briefMemory();
     this.#launcher = new Launcher({ ...context, failed: () => context.changed([]) });
     this.#eraContext = {
@@ -73,19 +78,45 @@ export class Server implements ExchangeServer {
       log: context.log,
       launcher: this.#launcher,
       watch: this.#watch,
-      listed: (lists, told) => this.#listed(lists, told),
+      listedElsewhere: context.listedElsewhere ?? false,
+      listed: (lists, told, extent) => this.#lists.update(lists, told, extent),
       doubted: () => this.#doubted = true,
       refused: (ongoing, instance, error) => void this.#again(ongoing, instance, error),
     };
   }
 
   get lists(): ServerLists | undefined {
-    return this.#lists;
+    return this.#lists.lists;
   }
 
   /** Id of the container that has run for the longest time; undefined while it is cold. */
   get containerId(): string | undefined {
-    return this.#launcher.containerId;
+    return this.#launcher.containers[0];
+  }
+
+  /** Ids of the containers that run now, the oldest first. */
+  get containers(): readonly string[] {
+    return this.#launcher.containers;
+  }
+
+  /** Whether a process is ready to take what it is asked. */
+  get ready(): boolean {
+    return this.#launcher.ready;
+  }
+
+  /** Whether a start is under way. */
+  get starting(): boolean {
+    return this.#launcher.starting;
+  }
+
+  /** Whether its processes are being ended. */
+  get resting(): boolean {
+    return this.#launcher.resting;
+  }
+
+  /** Whether no process is there or on its way. */
+  get cold(): boolean {
+    return this.#launcher.cold;
   }
 
   /** The era that it is of; undefined until that was found out. */
@@ -99,7 +130,12 @@ export class Server implements ExchangeServer {
   }
 
   async start(): Promise<void> {
-    if (this.#lists !== undefined) return;
+    if (this.lists === undefined) await this.list();
+  }
+
+  /** Starts it if its lists are not known from this run. Throws as `start` does. */
+  async list(): Promise<void> {
+    if (this.#lists.fresh) return;
     const server = this.#known() ?? await this.#meet();
     await server.start();
   }
@@ -246,26 +282,5 @@ export class Server implements ExchangeServer {
     if (initialized.status === "rejected" && !late) throw initialized.reason;
     const capabilities = initialized.status === "fulfilled" ? initialized.value : NOTHING_DECLARED;
     return { era: "legacy", capabilities, late };
-  }
-
-  #listed(lists: ServerLists, told: readonly ListKind[]): void {
-    const same = this.#lists !== undefined && isSame(lists, this.#lists);
-    if (!same) {
-      this.#tellBroken(lists);
-      this.#lists = lists;
-    }
-    if (!same || told.length > 0) this.#context.changed(told);
-  }
-
-  #tellBroken({ broken }: ServerLists): void {
-    const known = new Set(this.#lists?.broken.map((entry) => JSON.stringify(entry)));
-    const fresh = broken.filter((entry) => !known.has(JSON.stringify(entry)));
-    if (fresh.length === 0) return;
-    const [{ list, key, why } = { list: "", key: "", why: "" }] = fresh;
-    this.#context.log(
-      "warn",
-      `Server "${this.name}" lists ${fresh.length} entries that cannot be used: left out`,
-      { first: printable(`${list} ${JSON.stringify(key)} ${why}`) },
-    );
   }
 }

@@ -6,7 +6,7 @@
  */
 import { listNames, type OfferedList } from "../../src/mcp/offer.ts";
 import type { ListedEntry, ServerLists } from "./listed.ts";
-import type { List, Lists } from "./lists.ts";
+import type { List, ListKind, Lists } from "./lists.ts";
 import type { ServerCapabilities } from "./server-capabilities.ts";
 
 /** Everything that one of `sources` lists; the first that has an entry says how it looks. */
@@ -42,6 +42,16 @@ export function isSame(one: ServerLists, other: ServerLists): boolean {
       one[list].length === other[list].length &&
       one[list].every(({ raw }, n) => raw === other[list][n]?.raw)
     );
+}
+
+/** The kinds of list that two unions show in different ways. */
+export function differing(one: ServerLists, other: ServerLists): readonly ListKind[] {
+  const differs = (list: OfferedList): boolean =>
+    one[list].length !== other[list].length ||
+    one[list].some(({ raw }, n) => raw !== other[list][n]?.raw);
+  return (["tools", "prompts", "resources"] as const).filter((kind) =>
+    differs(kind) || (kind === "resources" && differs("resourceTemplates"))
+  );
 }
 
 /**

@@ -1,6 +1,10 @@
-import type { Exchange, ExchangeListener } from "../../runner/server/exchange.ts";
+import type {
+  Exchange,
+  ExchangeListener,
+  ExchangeServer,
+  Spent,
+} from "../../runner/server/exchange.ts";
 import { readParams } from "../../runner/server/params.ts";
-import type { Server } from "../../runner/server/server.ts";
 
 /** What a test says of an exchange; a call of "echo" by a client without capabilities unless given. */
 export interface ExchangeOptions {
@@ -12,6 +16,8 @@ export interface ExchangeOptions {
   readonly capabilities?: Readonly<Record<string, unknown>>;
   readonly logLevel?: Exchange["caller"]["logLevel"];
   readonly patienceMs?: Exchange["patienceMs"];
+  /** Gets where its time went. */
+  readonly spent?: Spent;
   /** What it goes on with. */
   readonly input?: {
     readonly state?: string | undefined;
@@ -24,6 +30,8 @@ export interface ExchangeOptions {
 export interface Begun {
   /** What its listener has heard, one line an event. */
   readonly events: readonly string[];
+  /** Messages of the failures that its listener has heard. */
+  readonly failures: readonly string[];
   /** The state and the questions of the `inputRequired` that ended it. */
   question(): { readonly state: string; readonly inputRequests: Record<string, Asked> };
   withdraw(reason: string): void;
@@ -36,8 +44,12 @@ export interface Asked {
 }
 
 /** Begins an exchange. */
-export function begin(server: Server, options: ExchangeOptions = {}): Begun {
+export function begin(
+  server: Pick<ExchangeServer, "exchange">,
+  options: ExchangeOptions = {},
+): Begun {
   const events: string[] = [];
+  const failures: string[] = [];
   let asked: ReturnType<Begun["question"]> | undefined;
   const listener: ExchangeListener = {
     accepted: () => void events.push("accepted"),
@@ -49,7 +61,8 @@ export function begin(server: Server, options: ExchangeOptions = {}): Begun {
       events.push(`input ${result}`);
     },
     error: (error) => void events.push(`error ${error}`),
-    failed: ({ code, executed, data }) => {
+    failed: ({ code, executed, data, message }) => {
+      failures.push(message);
       const more = Object.keys(data).length === 0 ? "" : ` ${JSON.stringify(data)}`;
       events.push(`failed ${code} ${executed}${more}`);
     },
@@ -65,6 +78,7 @@ export function begin(server: Server, options: ExchangeOptions = {}): Begun {
       logLevel: options.logLevel,
     },
     ...(options.patienceMs && { patienceMs: options.patienceMs }),
+    ...(options.spent && { spent: options.spent }),
     ...(input && {
       input: {
         state: input.state,
@@ -75,6 +89,7 @@ export function begin(server: Server, options: ExchangeOptions = {}): Begun {
   }, listener);
   return {
     events,
+    failures,
     withdraw,
     question: () => {
       if (asked === undefined) throw new Error(`It was not asked: ${events.join()}`);
