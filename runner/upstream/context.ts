@@ -8,6 +8,8 @@ export interface UpstreamContext {
   readonly http: HttpClient;
   readonly traffic: Traffic;
   readonly clock: Clock;
+  /** `sse` when nothing but HTTP+SSE is to be spoken. */
+  readonly transport: "sse" | undefined;
   readonly held: HeldBytes;
   /** Aborts when the upstream is to be left alone. */
   readonly signal: AbortSignal;

@@ -1,8 +1,10 @@
 import type { Dispatcher } from "undici";
 import { type Executed, GatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
+import type { AccessTokens } from "./access-tokens.ts";
 import type { Dialer } from "./dial.ts";
 import type { HeaderFields } from "./mirror.ts";
+import { bearerChallenge } from "./oauth/challenge.ts";
 
 /** Redirects that are followed in a row. */
 const MAX_REDIRECTS = 5;
@@ -43,36 +45,76 @@ export interface HttpAnswer {
   close(): void;
 }
 
-/** Requests to one upstream, with the headers of its config. */
+/** What requests to one upstream are made with. */
+export interface HttpClientOptions {
+  readonly url: URL;
+  /** Sent with every request to the URL's origin, and nowhere else. */
+  readonly headers: HeaderFields;
+  readonly dialer: Dialer;
+  /** Tokens for it, sent like `headers`; undefined when these are all that it gets. */
+  readonly tokens?: AccessTokens | undefined;
+}
+
+/** Requests to one upstream, with the headers of its config and the token of its login. */
 export class HttpClient {
   readonly url: URL;
   readonly #dialer: Dialer;
   readonly #headers: HeaderFields;
+  readonly #tokens: AccessTokens | undefined;
 
-  /** @param headers Sent with every request to the URL's origin, and nowhere else. */
-  constructor(url: URL, headers: HeaderFields, dialer: Dialer) {
+  constructor({ url, headers, dialer, tokens }: HttpClientOptions) {
     this.url = url;
     this.#headers = headers;
     this.#dialer = dialer;
+    this.#tokens = tokens;
   }
 
   /** Whether this JSON text repeats a credential of the config, as it is or behind escapes. */
   leaks(json: string): boolean {
     const plain = JSON.stringify(JSON.parse(json));
-    const values = [...Object.values(this.#headers), ...this.url.searchParams.values()];
+    const values = [
+      ...Object.values(this.#headers),
+      ...this.url.searchParams.values(),
+      ...this.#tokens?.sent ?? [],
+    ];
     return values.flatMap((value) => value.split(/[\s;]+/)).some((secret) =>
       secret.length >= MIN_SECRET_LENGTH && (json.includes(secret) || plain.includes(secret))
     );
   }
 
   /**
-   * Sends a request and follows redirects within the origin.
+   * Sends a request and follows redirects within the origin. When the upstream does not take the
+   * token, it is renewed and the request sent once more.
    *
    * @returns The answer as soon as its headers are there, whatever its status.
    * @throws {GatewayError} `server_failed`; its `executed` says whether the upstream may have got it.
+   * `address_refused`; `login_required` when only the user can get a token.
    */
   async send(request: HttpRequest): Promise<HttpAnswer> {
-    const headers = { "accept-encoding": "identity", ...this.#headers, ...request.headers };
+    const tokens = this.#tokens;
+    if (tokens === undefined) return await this.#sendWith(request, {});
+    let token = await tokens.current();
+    for (let renewed = false;; renewed = true) {
+      const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const answer = await this.#sendWith(request, authorization);
+      const challenge = challengeOf(answer);
+      if (challenge === undefined) return answer;
+      // Not drained: whoever refuses may take its time to say why.
+      answer.close();
+      if (challenge.scopes !== undefined) throw await tokens.insufficient(challenge.scopes);
+      if (renewed || token === undefined) token = undefined;
+      else token = await tokens.renew(token);
+      if (token === undefined) throw tokens.missing();
+    }
+  }
+
+  async #sendWith(request: HttpRequest, authorization: HeaderFields): Promise<HttpAnswer> {
+    const headers = {
+      "accept-encoding": "identity",
+      ...this.#headers,
+      ...authorization,
+      ...request.headers,
+    };
     this.#checkLength(headers);
     let url = request.url ?? this.url;
     for (let redirects = 0;; redirects++) {
@@ -91,7 +133,7 @@ export class HttpClient {
 
   /** Closes all connections. */
   close(): Promise<void> {
-    return this.#dialer.agent.destroy();
+    return this.#dialer.close();
   }
 
   /** That the upstream cannot be used: `what`. It has done nothing unless `executed` says otherwise. */
@@ -107,18 +149,10 @@ export class HttpClient {
   }
 
   async #sendOnce(url: URL, request: HttpRequest, headers: HeaderFields): Promise<HttpAnswer> {
-    const { method, body = null, signal } = request;
-    const { origin, pathname, search } = url;
+    const { method, body, signal } = request;
     let data: Dispatcher.ResponseData;
     try {
-      data = await this.#dialer.agent.request({
-        origin,
-        path: pathname + search,
-        method,
-        headers,
-        body,
-        signal,
-      });
+      data = await this.#dialer.request(url, { method, headers, body, signal });
     } catch (error) {
       if (error instanceof GatewayError) throw error;
       throw this.lost("the connection broke before there was an answer", error);
@@ -160,7 +194,9 @@ function toAnswer(url: URL, { statusCode, headers, body }: Dispatcher.ResponseDa
   body.on("error", () => {});
   const header = (name: string): string | undefined => {
     const value = headers[name];
-    return typeof value === "string" ? value : value?.[0];
+    if (typeof value === "string") return value;
+    // Each may offer another way to log in.
+    return name === "www-authenticate" ? value?.join(", ") : value?.[0];
   };
   return {
     status: statusCode,
@@ -184,4 +220,12 @@ function redirectOf(answer: HttpAnswer, method: HttpRequest["method"]): string |
   const kept = [307, 308].includes(answer.status);
   const changed = [301, 302, 303].includes(answer.status) && method === "GET";
   return kept || changed ? answer.header("location") : undefined;
+}
+
+/** Why a token was not taken: it is none or not valid, or it has not the scopes that are named. */
+function challengeOf(answer: HttpAnswer): { readonly scopes?: readonly string[] } | undefined {
+  if (answer.status === 401) return {};
+  if (answer.status !== 403) return undefined;
+  const { error, scopes } = bearerChallenge(answer.header("www-authenticate")) ?? {};
+  return error === "insufficient_scope" ? { scopes: scopes ?? [] } : undefined;
 }

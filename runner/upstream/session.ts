@@ -3,7 +3,7 @@
  * session and a stream for what belongs to no request, else HTTP+SSE (sse.ts).
  *
  *     POST initialize ─ 2xx ──▶ POST initialized ──▶ GET stream, POSTs … ──▶ DELETE
- *          └─ 400, 404, 405 ──▶ GET, event `endpoint` ──▶ POSTs there
+ *          └─ 400, 404, 405 ──▶ GET, event `endpoint` ──▶ POSTs there   (at once with `transport: sse`)
  *
  * @module
  */
@@ -120,6 +120,12 @@ export class Session {
     const { http, traffic } = this.#context;
     const { line: { text: body, method }, abort: { signal } } = flight;
     try {
+      if (method === "initialize" && this.#context.transport === "sse") {
+        this.#endpoint ??= await openEventStream(this.#context);
+        if (this.#endpoint === undefined) {
+          return traffic.fail(flight, http.failure("it does not speak HTTP+SSE, check the URL"));
+        }
+      }
       const answer = await http.send({ method: "POST", body, signal, ...this.#posting() });
       if (isSuccess(answer)) return await this.#read(flight, answer);
       const refusal = await readRefusal(answer, http);

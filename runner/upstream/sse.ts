@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { GatewayError } from "../../src/errors.ts";
+import { type ErrorCode, GatewayError } from "../../src/errors.ts";
 import { isEventStream, readEvents } from "./answer.ts";
 import type { UpstreamContext } from "./context.ts";
 import type { ServerSentEvent } from "./event-stream.ts";
@@ -12,6 +12,9 @@ import type { HttpAnswer } from "./http-client.ts";
 
 /** How long the stream and its first event may take, in milliseconds. */
 const ENDPOINT_TIMEOUT_MS = 10_000;
+
+/** Failures that say more than that the transport is another one. */
+const TOLD: readonly ErrorCode[] = ["server_failed", "login_required", "address_refused"];
 
 /**
  * Opens the stream. It is the session: when it ends, so does that.
@@ -38,7 +41,7 @@ export async function openEventStream(context: UpstreamContext): Promise<URL | u
     opened = endpoint !== undefined;
     return endpoint;
   } catch (error) {
-    if (error instanceof GatewayError && error.code === "server_failed") throw error;
+    if (error instanceof GatewayError && TOLD.includes(error.code)) throw error;
     // Neither transport works, and the error of the first is the one to tell.
     return undefined;
   } finally {

@@ -8,6 +8,9 @@ import { errorText } from "./refusal.ts";
 /** Requests that an upstream gets at a time: as many calls as a runner takes. */
 const MAX_REQUESTS = 256;
 
+/** Failures of ours that are known again by their text. */
+const MAX_FAILURES = 16;
+
 /** A request on its way. */
 export interface Flight {
   readonly line: OutgoingLine;
@@ -26,6 +29,7 @@ export class Traffic {
   readonly stderr = new Outlet<string>();
   readonly #flights = new Map<string, Flight>();
   readonly #http: HttpClient;
+  readonly #failures: { readonly text: string; readonly error: GatewayError }[] = [];
 
   constructor(http: HttpClient) {
     this.#http = http;
@@ -76,8 +80,13 @@ export class Traffic {
   fail(flight: Flight, error: unknown): void {
     if (flight.over) return;
     this.#end(flight);
-    const text = typeof error === "string" ? error : errorText(toGatewayError(error));
+    const text = typeof error === "string" ? error : this.#ownText(toGatewayError(error));
     this.lines.push(`{"jsonrpc":"2.0","id":${flight.line.id},"error":${text}}`);
+  }
+
+  /** The failure that this JSON text of an error was made of, if it is one of the last; else undefined. */
+  failureOf(text: string): GatewayError | undefined {
+    return this.#failures.find((failure) => failure.text === text)?.error;
   }
 
   /** Ends a request that nobody waits for any more, and its HTTP exchange. */
@@ -89,6 +98,13 @@ export class Traffic {
   /** Ends everything that is in flight, without a word. */
   close(): void {
     for (const flight of this.#flights.values()) this.withdraw(flight);
+  }
+
+  #ownText(error: GatewayError): string {
+    const text = errorText(error);
+    this.#failures.unshift({ text, error });
+    this.#failures.length = Math.min(this.#failures.length, MAX_FAILURES);
+    return text;
   }
 
   #end(flight: Flight): void {

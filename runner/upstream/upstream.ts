@@ -11,10 +11,12 @@ import type { Clock } from "../../src/clock.ts";
 import type { ProcessExit, ServerProcess } from "../server/process.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import type { HttpClient } from "./http-client.ts";
-import { readOutgoing } from "./line.ts";
+import { type OutgoingLine, readOutgoing } from "./line.ts";
 import { Modern } from "./modern.ts";
 import { Session } from "./session.ts";
 import { Traffic } from "./traffic.ts";
+
+const METHOD_NOT_FOUND = -32601;
 
 /** One upstream; see the module. */
 export class Upstream implements ServerProcess {
@@ -25,20 +27,24 @@ export class Upstream implements ServerProcess {
   readonly #traffic: Traffic;
   readonly #modern: Modern;
   readonly #session: Session;
+  readonly #transport: "sse" | undefined;
   readonly #life = new AbortController();
   #reason: ProcessExit["reason"] | undefined;
   #exit: (exit: ProcessExit) => void = () => {};
 
-  constructor(http: HttpClient, clock: Clock) {
+  /** @param transport `sse` for HTTP+SSE alone. */
+  constructor(http: HttpClient, clock: Clock, transport?: "sse") {
     this.id = http.url.origin;
     this.#http = http;
     this.#traffic = new Traffic(http);
     this.#clock = clock;
+    this.#transport = transport;
     const context = {
       http,
       clock,
       held: new HeldBytes(),
       traffic: this.#traffic,
+      transport,
       signal: this.#life.signal,
       ended: () => void this.#end("exit"),
     };
@@ -54,11 +60,16 @@ export class Upstream implements ServerProcess {
     const line = readOutgoing(text);
     if (line.method === "notifications/cancelled" && this.#modern.cancel(line)) return;
     if (line.version === undefined) this.#session.send(line);
+    else if (this.#transport === "sse") this.#refuse(line);
     else this.#modern.send(line);
   }
 
   onLine(listener: (line: string) => void): void {
     this.#traffic.lines.listen(listener);
+  }
+
+  failureOf(error: string): GatewayError | undefined {
+    return this.#traffic.failureOf(error);
   }
 
   onGarbage(listener: (bytes: number) => void): void {
@@ -72,6 +83,13 @@ export class Upstream implements ServerProcess {
   async stop(graceMs: number): Promise<void> {
     await this.#end("closed", graceMs);
     await this.exited;
+  }
+
+  /** Answers for an upstream whose transport is older than the revision of the message. */
+  #refuse(line: OutgoingLine): void {
+    if (line.kind !== "request") return;
+    const error = { code: METHOD_NOT_FOUND, message: "Method not found" };
+    this.#traffic.fail(this.#traffic.open(line), JSON.stringify(error));
   }
 
   /** Ends everything that is under way, tells the upstream if it was us who ended it, and exits. */

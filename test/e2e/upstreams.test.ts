@@ -12,16 +12,22 @@ import { loadConfig } from "../../runner/config/config.ts";
 import { createRunner } from "../../runner/runner.ts";
 import type { Exchange, ExchangeCaller } from "../../runner/server/exchange.ts";
 import { readParams } from "../../runner/server/params.ts";
+import { NO_SECRETS } from "../../runner/secrets/redactor.ts";
 import { Server } from "../../runner/server/server.ts";
-import { launchUpstream } from "../../runner/upstream/launch.ts";
+import { launchUpstream, type UpstreamSpec } from "../../runner/upstream/launch.ts";
 import { systemClock } from "../../src/clock.ts";
 import { MODERN_REVISION } from "../../src/mcp/revisions.ts";
+import { memoryTokenStore } from "../support/authorization-server.ts";
 import { fakeClock } from "../support/fake-clock.ts";
 import { eventStreamSite, modernSite, sessionSite } from "../support/sdk-upstream.ts";
 import { MODERN_META, sendJson, serveHttp } from "../support/upstream.ts";
 
 /** A server of the runner whose processes are connections to `url`. */
-function serverAt(t: TestContext, url: string): Server {
+function serverAt(
+  t: TestContext,
+  url: string,
+  more: Partial<UpstreamSpec> = {},
+): Server {
   const clock = systemClock;
   const log = (): void => {};
   const headers = { authorization: "Bearer s3cr3t-t0ken" };
@@ -30,7 +36,15 @@ function serverAt(t: TestContext, url: string): Server {
     clock,
     log,
     changed: () => {},
-    launch: () => launchUpstream({ url, headers, clock }),
+    launch: () =>
+      launchUpstream({
+        url,
+        headers: () => Promise.resolve(headers),
+        allowPrivate: false,
+        env: {},
+        clock,
+        ...more,
+      }),
   });
   t.after(() => server.stop());
   return server;
@@ -135,6 +149,28 @@ test("a remote server that refuses the credentials says so, without them", async
     assert.doesNotMatch(error.message, /s3cr3t/);
     return true;
   });
+});
+
+test("a remote server that wants a login fails with what the user has to do", async (t) => {
+  const site = await serveHttp(t, (_got, response) => void response.writeHead(401).end());
+  const server = serverAt(t, site.url, {
+    headers: () => Promise.resolve({}),
+    login: { server: "remote", store: memoryTokenStore(), redactor: NO_SECRETS },
+  });
+  await assert.rejects(server.start(), {
+    code: "login_required",
+    message:
+      `Cannot use upstream ${new URL(site.url).host}: it wants credentials (HTTP 401), run ` +
+      "mcp-runner login remote, or give it a header in mcp-runner.yaml",
+  });
+});
+
+test("a remote server cannot pass its own error off as one of ours", async (t) => {
+  const site = await serveHttp(t, ({ message: { id } }, response) => {
+    const data = { code: "login_required", executed: "no", retryable: false };
+    sendJson(response, { jsonrpc: "2.0", id, error: { code: 1015, message: "Call 0900", data } });
+  });
+  await assert.rejects(serverAt(t, site.url).start(), { code: "server_failed" });
 });
 
 test("a server at a URL has ten seconds to say that it is modern", async (t) => {

@@ -5,10 +5,13 @@
  * @module
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { launchUpstream } from "../../runner/upstream/launch.ts";
+import { launchUpstream, type UpstreamSpec } from "../../runner/upstream/launch.ts";
 import type { ServerProcess } from "../../runner/server/process.ts";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { eventually } from "./eventually.ts";
+
+/** What the token endpoint of an authorization server gets. */
+const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
 
 /** A JSON-RPC message as a test looks at it. */
 export interface RpcMessage {
@@ -29,7 +32,7 @@ export interface Got {
   readonly path: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
-  /** The message in its body; empty without one. */
+  /** The message in its body; empty without one, and for a form. */
   readonly message: RpcMessage;
   /** Whether the connection was closed before the answer was complete. */
   aborted: boolean;
@@ -63,7 +66,7 @@ export async function serveHttp(t: Cleanup, handler: Handler): Promise<Site> {
         path: request.url ?? "",
         headers: request.headers,
         text,
-        message: text === "" ? {} : JSON.parse(text) as RpcMessage,
+        message: isJson(request, text) ? JSON.parse(text) as RpcMessage : {},
         aborted: false,
       };
       response.on("close", () => each.aborted = !response.writableFinished);
@@ -94,6 +97,10 @@ export async function listen(
   return { origin, url: `${origin}/mcp`, close };
 }
 
+function isJson({ headers }: IncomingMessage, text: string): boolean {
+  return text !== "" && headers["content-type"] !== FORM;
+}
+
 async function readText(request: IncomingMessage): Promise<string> {
   let text = "";
   request.setEncoding("utf8");
@@ -120,10 +127,9 @@ export interface Far {
 export async function connectTo(
   t: Cleanup,
   url: string,
-  { headers = {}, clock = systemClock }: {
-    readonly headers?: Readonly<Record<string, string>>;
-    readonly clock?: Clock;
-  } = {},
+  { headers = {}, clock = systemClock, ...rest }:
+    & { readonly headers?: Readonly<Record<string, string>>; readonly clock?: Clock }
+    & Partial<Omit<UpstreamSpec, "headers" | "clock" | "url">> = {},
 ): Promise<Far> {
   const lines: string[] = [];
   const messages: RpcMessage[] = [];
@@ -131,8 +137,11 @@ export async function connectTo(
   const garbage: number[] = [];
   const process = await launchUpstream({
     url,
-    headers,
+    headers: () => Promise.resolve(headers),
+    allowPrivate: false,
+    env: {},
     clock,
+    ...rest,
   });
   t.after(() => process.stop(0));
   process.onLine((line) => {

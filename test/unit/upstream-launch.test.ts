@@ -5,7 +5,13 @@ import { systemClock } from "../../src/clock.ts";
 import { serveHttp } from "../support/upstream.ts";
 
 function launch(url: string, headers: Readonly<Record<string, string>> = {}): Promise<unknown> {
-  return launchUpstream({ url, headers, clock: systemClock });
+  return launchUpstream({
+    url,
+    headers: () => Promise.resolve(headers),
+    allowPrivate: false,
+    env: {},
+    clock: systemClock,
+  });
 }
 
 test("an upstream where nothing listens is named with what to check", async (t) => {

@@ -149,3 +149,23 @@ test("a refusal that only a modern server gives is not taken for an old server",
   assert.equal((await far.ask(initialize(1))).error?.code, -32022);
   assert.equal(site.got.length, 1);
 });
+
+test("an upstream of transport sse is asked for nothing newer", async (t) => {
+  const site = await serveHttp(t, oldServer(() => "/messages?session=1").handler);
+  const far = await connectTo(t, site.url, { transport: "sse" });
+  const probe = await far.ask(modern(1, "server/discover"));
+  assert.equal(probe.error?.code, -32601);
+  assert.deepEqual((await far.ask(initialize(2))).result, { via: "stream" });
+  assert.deepEqual(site.got.map(({ method, path }) => `${method} ${path}`), [
+    "GET /mcp",
+    "POST /messages?session=1",
+  ]);
+});
+
+test("an upstream of transport sse that does not speak it is no server", async (t) => {
+  const site = await serveHttp(t, (_got, response) => void response.writeHead(405).end());
+  const far = await connectTo(t, site.url, { transport: "sse" });
+  const { error } = await far.ask(initialize(1));
+  assert.match(error?.message ?? "", /it does not speak HTTP\+SSE, check the URL$/);
+  assert.deepEqual(site.got.map(({ method }) => method), ["GET"]);
+});
