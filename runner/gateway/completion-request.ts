@@ -24,7 +24,7 @@ export async function serveCompletion(
   context: RequestContext,
   request: GatewayRequest,
 ): Promise<void> {
-  const { params, caller, signal } = request;
+  const { params, caller, signal, record, trace } = request;
   const ref = params.outline.members.get("ref")?.value;
   if (ref !== undefined) checkUnambiguous(ref, "ref");
   const reference = ref && await find(context, request, ref);
@@ -36,6 +36,7 @@ export async function serveCompletion(
   }
   if (signal.aborted) return;
   const { entry, member, own } = reference;
+  record.routed(entry.server.name, own);
   const changed = spliceObject(params.text, ref, { [member]: JSON.stringify(own) });
   relay(context, request, {
     entry,
@@ -43,6 +44,8 @@ export async function serveCompletion(
       method: "completion/complete",
       caller,
       params: withMembers(params, { ref: changed }),
+      trace,
+      spent: record.spent,
     },
   });
 }

@@ -158,15 +158,20 @@ export class Directory {
     return [...first, ...rest].map((server) => ({ server, own }));
   }
 
-  /** Starts the servers of unknown lists that may have what is asked for; gives why some could not. */
+  /**
+   * Starts the servers of unknown lists that may have what is asked for; gives why some could not. One that
+   * is replaced while it starts has not failed: its successor is started.
+   */
   async #start(mayHave: (entry: GatewayServer) => boolean): Promise<readonly GatewayError[]> {
-    const cold = this.#servers.filter((entry) =>
-      entry.server.lists === undefined && mayHave(entry)
-    );
-    const starts = await Promise.allSettled(cold.map(({ server }) => server.start()));
-    return starts.flatMap((start) =>
-      start.status === "rejected" ? [toGatewayError(start.reason)] : []
-    );
+    for (;;) {
+      const servers = this.#servers;
+      const cold = servers.filter((entry) => entry.server.lists === undefined && mayHave(entry));
+      const starts = await Promise.allSettled(cold.map(({ server }) => server.start()));
+      if (servers !== this.#servers) continue;
+      return starts.flatMap((start) =>
+        start.status === "rejected" ? [toGatewayError(start.reason)] : []
+      );
+    }
   }
 }
 

@@ -66,6 +66,13 @@ export function resultTypeOf(result: string, members: ReadonlyMap<string, Member
   );
 }
 
+/** Whether a result of tools/call says that the tool has failed (MCP 2026-07-28 server/tools "Error Handling"). */
+export function isErrorResult(result: string, members: ReadonlyMap<string, Member>): boolean {
+  const value = members.get("isError")?.value;
+  return value?.kind === "literal" &&
+    result.startsWith("true", value.start - baseOf(result, members));
+}
+
 /** An InputRequiredResult needs `_meta` as well; it is small, and has none as a rule. */
 export function serverInfoMember(): string {
   return `{${SERVER_INFO}}`;

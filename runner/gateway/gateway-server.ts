@@ -12,4 +12,9 @@ export interface GatewayServer {
   readonly tasks: TaskRules;
   /** How it is reached: tools over HTTP must keep the rules of `x-mcp-header`. */
   readonly transport: "stdio" | "http";
+  /**
+   * Takes secrets out of what it answers, before that leaves the runner: gives the same string where there
+   * is nothing to take out, and text that is still JSON where there is. Nothing is taken out unless given.
+   */
+  readonly redact?: (text: string) => string;
 }

@@ -9,7 +9,10 @@ import type { Clock } from "../../src/clock.ts";
 import { type ErrorCode, GatewayError, toGatewayError, toRpcError } from "../../src/errors.ts";
 import type { Log } from "../../src/log.ts";
 import type { Offer } from "../../src/mcp/offer.ts";
+import { type Journal, NO_JOURNAL } from "../journal/journal.ts";
 import { readParams } from "../server/params.ts";
+import { traceOf } from "../server/trace-context.ts";
+import { CallRecord } from "./call-record.ts";
 import { callerOf } from "./caller.ts";
 import { serveCompletion } from "./completion-request.ts";
 import { Directory } from "./directory.ts";
@@ -19,7 +22,7 @@ import { serveNamed } from "./named-request.ts";
 import { offerOf } from "./offer.ts";
 import type { Problem } from "./problem.ts";
 import { problemsOf } from "./problems.ts";
-import type { GatewayRequest, RequestContext } from "./request.ts";
+import type { Answerable, GatewayRequest, RequestContext } from "./request.ts";
 import { RequestStates } from "./request-state.ts";
 import { serveResource } from "./resource-request.ts";
 import { serveSubscription, SUBSCRIPTION_ENDED } from "./subscription.ts";
@@ -37,6 +40,8 @@ export interface GatewayContext {
   readonly tasks?: TaskKeeper;
   readonly clock: Clock;
   readonly log: Log;
+  /** Gets one event for each request but `ping`; nothing is written unless given. */
+  readonly journal?: Journal;
 }
 
 type Serve = (context: RequestContext, request: GatewayRequest) => Promise<void>;
@@ -61,6 +66,7 @@ const STATUS: ReadonlyMap<ErrorCode, 400 | 404> = new Map<ErrorCode, 400 | 404>(
 
 /** What ends a call in flight from outside. */
 interface InFlight {
+  readonly record: CallRecord;
   /** Nobody waits for it any more. */
   readonly withdraw: (reason: string) => void;
   /** It has no end of its own: this is its good one. */
@@ -84,7 +90,7 @@ export class Gateway {
       taskIds: new ServerTaskIds(runner),
       tasks,
       clock,
-      fail: (reply, thrown) => this.#fail(reply, thrown),
+      fail: (request, thrown) => this.#fail(request, thrown),
     };
   }
 
@@ -131,24 +137,30 @@ export class Gateway {
       reply.result("{}");
       return;
     }
+    const { journal = NO_JOURNAL, clock } = this.#context;
+    const record = new CallRecord({ journal, clock, servers: () => this.#servers() }, call);
     if (this.#calls.size >= MAX_CALLS) {
-      this.#fail(reply, tooMany());
+      this.#fail({ record, reply }, tooMany());
       return;
     }
     const ending = new AbortController();
     let accepted = false;
     const finish = call.method !== "subscriptions/listen" ? undefined : (): void => {
+      record.answered(SUBSCRIPTION_ENDED.length, undefined);
       this.cancel(call.id, "The subscription has ended");
       reply.result(SUBSCRIPTION_ENDED);
     };
-    const cancelDeadline = this.#context.clock.after(
+    const cancelDeadline = clock.after(
       call.deadlineMs,
       finish ?? (() => {
+        const error = tooSlow(call.deadlineMs, accepted);
+        record.failed(error);
         this.cancel(call.id, "Deadline");
-        this.#fail(reply, tooSlow(call.deadlineMs, accepted));
+        this.#fail({ record, reply }, error);
       }),
     );
     const entry: InFlight = {
+      record,
       finish,
       withdraw: (reason) => {
         cancelDeadline();
@@ -164,17 +176,22 @@ export class Gateway {
     };
     const own: Reply = {
       accepted: () => {
+        record.accepted();
         // A server that was asked after another did not have it accepts a second time.
         if (!accepted) reply.accepted();
         accepted = true;
       },
       note: (note) => reply.note(note),
-      result: (result, resultType) => (end(), reply.result(result, resultType)),
+      result: (result, resultType) => {
+        end();
+        record.answered(result.length, resultType);
+        reply.result(result, resultType);
+      },
       error: (error, status) => (end(), reply.error(error, status)),
     };
-    this.#serve(call, own, ending.signal).catch((thrown: unknown) => {
+    this.#serve(call, { record, reply: own }, ending.signal).catch((thrown: unknown) => {
       if (ending.signal.aborted) end();
-      else this.#fail(own, thrown);
+      else this.#fail({ record, reply: own }, thrown);
     });
   }
 
@@ -182,6 +199,7 @@ export class Gateway {
   cancel(id: string, reason: string): void {
     const entry = this.#calls.get(id);
     this.#calls.delete(id);
+    entry?.record.cancelled(reason);
     entry?.withdraw(reason);
     this.#checkIdle();
   }
@@ -215,12 +233,14 @@ export class Gateway {
     return this.#requests.directory.servers;
   }
 
-  async #serve(call: Call, reply: Reply, signal: AbortSignal): Promise<void> {
+  async #serve(call: Call, answer: Answerable, signal: AbortSignal): Promise<void> {
     const serve = METHODS.get(call.method);
     if (serve === undefined) throw new GatewayError("unknown_method", "Method not found");
     const params = readParams(call.params === "" ? "{}" : call.params);
+    const trace = traceOf(params);
+    answer.record.read(params, trace);
     checkUnambiguous(params.outline, "params");
-    await serve(this.#requests, { call, caller: callerOf(call), params, reply, signal });
+    await serve(this.#requests, { ...answer, call, caller: callerOf(call), params, trace, signal });
   }
 
   #checkIdle(): void {
@@ -230,8 +250,9 @@ export class Gateway {
     for (const resolve of waiting) resolve();
   }
 
-  #fail(reply: Reply, thrown: unknown): void {
+  #fail({ record, reply }: Answerable, thrown: unknown): void {
     const error = toGatewayError(thrown);
+    record.failed(error);
     if (error.code === "internal") {
       this.#context.log("error", "A call failed inside the runner", {
         cause: error.cause instanceof Error ? error.cause.stack : String(error.cause),

@@ -6,6 +6,7 @@ import { taskPolicy } from "../task/policy.ts";
 import type { NamedTarget } from "./name-table.ts";
 import { withMembers } from "./own-params.ts";
 import { checkParamHeaders } from "./param-header.ts";
+import { exchangeWith } from "./redaction.ts";
 import { finisher, relay, type RelayOptions } from "./relay.ts";
 import type { GatewayRequest, RequestContext } from "./request.ts";
 import { resume } from "./resume.ts";
@@ -22,7 +23,7 @@ export async function serveNamed(
   request: GatewayRequest,
   method: "tools/call" | "prompts/get",
 ): Promise<void> {
-  const { params, call, caller, signal } = request;
+  const { params, call, caller, signal, record, trace } = request;
   const [list, what] = method === "tools/call"
     ? ["tools", "call a tool"] as const
     : ["prompts", "get a prompt"] as const;
@@ -31,13 +32,14 @@ export async function serveNamed(
     throw new GatewayError("invalid_params", `Cannot ${what}: params.name is missing`);
   }
   const target = await context.directory.named(list, name);
+  const { server: { server }, entry: { key } } = target;
+  record.routed(server.name, key);
   if (signal.aborted) return;
   const args = rawMember(params.text, params.outline, "arguments");
   if (claimsModern(caller.protocolVersion)) {
     checkParamHeaders(target.headers, args, call.paramHeaders ?? {});
   }
   const subject = { client: caller.client, method, name, args };
-  const { server: { server }, entry: { key } } = target;
   const { input, round } = resume(context, params, { subject, servers: [server.name] });
   const changes = withoutRetry(params);
   if (key !== name) changes["name"] = JSON.stringify(key);
@@ -45,6 +47,8 @@ export async function serveNamed(
     method,
     caller,
     params: Object.keys(changes).length === 0 ? params : withMembers(params, changes),
+    trace,
+    spent: record.spent,
     ...(input !== undefined && { input }),
   };
   const options: RelayOptions = { entry: target.server, exchange, subject, round };
@@ -54,9 +58,10 @@ export async function serveNamed(
 /** The call as one that may become a task, if that is wanted of the tool. */
 function asTask(
   context: RequestContext,
-  { server: { server, tasks }, entry: { key } }: NamedTarget,
+  { server: entry, entry: { key } }: NamedTarget,
   options: RelayOptions,
 ): RelayOptions {
+  const { server, tasks } = entry;
   const policy = server.lists?.tasks === true ? "never" : taskPolicy(tasks, key);
   const keeper = context.tasks;
   if (keeper === undefined || policy === "never") return options;
@@ -67,7 +72,7 @@ function asTask(
       keeper.call({
         policy,
         exchange: options.exchange,
-        run: (exchange, to) => server.exchange(exchange, to),
+        run: (exchange, to) => exchangeWith(entry, exchange, to),
         finish: (result, members) => finish(result, members).text,
       }, listener),
   };

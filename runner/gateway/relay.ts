@@ -14,8 +14,9 @@ import {
   spliceObject,
 } from "../../src/mcp/scan.ts";
 import type { Exchange, ExchangeListener, Withdraw } from "../server/exchange.ts";
-import { finalResult, resultTypeOf, serverInfoMember } from "./final-result.ts";
+import { finalResult, isErrorResult, resultTypeOf, serverInfoMember } from "./final-result.ts";
 import type { GatewayServer } from "./gateway-server.ts";
+import { exchangeWith } from "./redaction.ts";
 import type { GatewayRequest, RequestContext } from "./request.ts";
 import { rewriteResultUris } from "./rewrite.ts";
 import type { StateSubject } from "./request-state.ts";
@@ -64,8 +65,9 @@ export function relay(
   request: GatewayRequest,
   options: RelayOptions,
 ): void {
-  const { reply, signal, caller } = request;
-  const { entry: { server }, exchange, subject, round = 0 } = options;
+  const { reply, record, signal, caller } = request;
+  const { entry, exchange, subject, round = 0 } = options;
+  const { server } = entry;
   const finish = finisher(context, options);
   /** What a server has written must not end more than its own call. */
   const guarded = (work: () => void): void => {
@@ -74,7 +76,7 @@ export function relay(
     } catch (thrown) {
       const { code } = toGatewayError(thrown);
       const ours = code === "server_failed" || code === "internal";
-      context.fail(reply, ours ? thrown : unreadable(server.name));
+      context.fail(request, ours ? thrown : unreadable(server.name));
     }
   };
   const listener: TaskCallListener = {
@@ -85,6 +87,7 @@ export function relay(
         const { text, resultType } = finish(result, members);
         // Questions come by `inputRequired`: the state in this one would be the server's own.
         if (resultType === "input_required") throw outOfPlace(server.name);
+        if (isErrorResult(result, members)) record.toolFailed();
         if (resultType === "complete") reply.result(text);
         else reply.result(text, resultType);
       }),
@@ -100,14 +103,15 @@ export function relay(
     error: (error) =>
       guarded(() => {
         if (options.refused?.(error) === true) return;
+        record.refusedByServer(error.length);
         const status = statusOf(error);
         if (status === undefined) reply.error(error);
         else reply.error(error, status);
       }),
-    failed: (error) => context.fail(reply, error),
+    failed: (error) => context.fail(request, error),
     created: (result) => reply.result(result, "task"),
   };
-  const send = options.send ?? ((to: ExchangeListener) => server.exchange(exchange, to));
+  const send = options.send ?? ((to: ExchangeListener) => exchangeWith(entry, exchange, to));
   const withdraw = send(listener);
   signal.addEventListener("abort", () => withdraw(String(signal.reason)));
 }

@@ -2,6 +2,8 @@ import type { Call, Reply } from "../../src/call.ts";
 import type { Clock } from "../../src/clock.ts";
 import type { ExchangeCaller } from "../server/exchange.ts";
 import type { Params } from "../server/params.ts";
+import type { Trace } from "../server/trace-context.ts";
+import type { CallRecord } from "./call-record.ts";
 import type { Directory } from "./directory.ts";
 import type { RequestStates } from "./request-state.ts";
 import type { ServerTaskIds } from "./task-id.ts";
@@ -12,10 +14,15 @@ export interface GatewayRequest {
   readonly call: Call;
   readonly caller: ExchangeCaller;
   readonly params: Params;
+  readonly trace: Trace;
+  readonly record: CallRecord;
   readonly reply: Reply;
   /** Aborted with the reason when nobody waits any more. */
   readonly signal: AbortSignal;
 }
+
+/** What can be answered, and is written down then. */
+export type Answerable = Pick<GatewayRequest, "record" | "reply">;
 
 /** What requests are served with. */
 export interface RequestContext {
@@ -24,6 +31,6 @@ export interface RequestContext {
   readonly taskIds: ServerTaskIds;
   readonly tasks: TaskKeeper | undefined;
   readonly clock: Clock;
-  /** Answers with the error that was thrown. */
-  readonly fail: (reply: Reply, thrown: unknown) => void;
+  /** Answers the request with the error that was thrown. */
+  readonly fail: (request: Answerable, thrown: unknown) => void;
 }

@@ -23,7 +23,7 @@ export async function serveResource(
   context: RequestContext,
   request: GatewayRequest,
 ): Promise<void> {
-  const { call, params, caller, signal } = request;
+  const { call, params, caller, signal, record, trace } = request;
   const uri = stringMember(params.text, params.outline, "uri");
   if (uri === undefined) {
     throw new GatewayError("invalid_params", "Cannot read a resource: params.uri is missing");
@@ -41,15 +41,18 @@ export async function serveResource(
   const ask = ([target, ...others]: readonly UriTarget[]): void => {
     if (signal.aborted) return;
     if (target === undefined) {
-      context.fail(request.reply, unknownResource(uri));
+      context.fail(request, unknownResource(uri));
       return;
     }
     const { server: entry, own } = target;
+    record.routed(entry.server.name, own);
     if (own !== uri) changes["uri"] = JSON.stringify(own);
     const exchange: Exchange = {
       method: "resources/read",
       caller,
       params: Object.keys(changes).length === 0 ? params : withMembers(params, changes),
+      trace,
+      spent: record.spent,
       ...(input !== undefined && { input }),
     };
     const refused = (error: string): boolean => {

@@ -56,7 +56,7 @@ export async function serveSubscription(
     // A server that may have them could not be started: later perhaps.
     const wait = nextWaitMs(LISTEN_BACKOFF, ++failures);
     stops.add(context.clock.after(wait, () => {
-      begin(failed).catch((thrown: unknown) => context.fail(reply, thrown));
+      begin(failed).catch((thrown: unknown) => context.fail(request, thrown));
     }));
   };
   await begin(parsed.output.notifications.resourceSubscriptions);

@@ -21,7 +21,7 @@ export async function serveTask(
   method: TaskMethod,
 ): Promise<void> {
   const { tasks, taskIds, directory } = context;
-  const { params, caller, reply, signal } = request;
+  const { params, caller, reply, signal, record, trace } = request;
   if (!declaresTasks(caller)) throw tasksNotDeclared();
   const taskId = readTaskId(params);
   if (tasks?.owns(taskId)) {
@@ -38,12 +38,15 @@ export async function serveTask(
       "Cannot find the task: it has expired or does not exist",
     );
   }
+  record.routed(task.server);
   relay(context, request, {
     entry,
     exchange: {
       method,
       caller,
       params: withMembers(params, { taskId: JSON.stringify(task.own) }),
+      trace,
+      spent: record.spent,
     },
   });
 }

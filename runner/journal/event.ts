@@ -5,6 +5,7 @@
  * @module
  */
 import type { Executed } from "../../src/errors.ts";
+import type { Shape } from "./shape.ts";
 
 /** Milliseconds that a call spent where. */
 export interface Stages {
@@ -31,13 +32,16 @@ export type Outcome =
 /** A request that a server was to carry out, once it has ended. */
 export interface CallEvent {
   readonly type: "call";
-  /** Of the runner's call, as in the tunnel. */
+  /** Id of the call in the tunnel. */
   readonly call: string;
   /** Id of the client token. */
   readonly client: string;
   readonly method: string;
   readonly server?: string | undefined;
-  /** The server's own name of the tool or prompt, or the URI of the resource without its query. */
+  /**
+   * The server's own name of the tool or prompt, or the URI of the resource without its query; what the
+   * client asked for, if no server was found for it.
+   */
   readonly tool?: string | undefined;
   readonly outcome: Outcome;
   readonly executed: Executed;
@@ -45,8 +49,8 @@ export interface CallEvent {
   readonly code?: string | undefined;
   readonly message?: string | undefined;
   readonly ms: Stages;
-  /** Shape of the arguments, see shape.ts. */
-  readonly args?: string | undefined;
+  /** Shape of the arguments; see `Journal.write`. */
+  readonly args?: Shape | undefined;
   /** Characters of the answer's text. */
   readonly size?: number | undefined;
   /** Trace id (W3C trace context), 32 hex digits. */
@@ -56,6 +60,8 @@ export interface CallEvent {
 /** A request that no server was asked to carry out, because a rule or a limit forbids it. */
 export interface RefusalEvent extends Omit<CallEvent, "type" | "outcome" | "executed"> {
   readonly type: "refusal";
+  /** What it names exists, and a rule denies it; clients cannot tell that from what does not exist. */
+  readonly denied?: true | undefined;
 }
 
 /** Something that happened to a server. */
@@ -100,6 +106,15 @@ export interface ConfigEvent {
   readonly message?: string | undefined;
 }
 
+/** Events could not be written for some time; told once it works again. */
+export interface LostEvent {
+  readonly type: "lost";
+  readonly count: number;
+  /** When the first of them happened, ISO 8601. */
+  readonly since: string;
+  readonly message?: string | undefined;
+}
+
 /** Any event. */
 export type JournalEvent =
   | CallEvent
@@ -107,4 +122,5 @@ export type JournalEvent =
   | ServerEvent
   | ApprovalEvent
   | EgressEvent
-  | ConfigEvent;
+  | ConfigEvent
+  | LostEvent;

@@ -1,6 +1,7 @@
 import { Gateway } from "../../runner/gateway/gateway.ts";
 import type { Call, Reply } from "../../src/call.ts";
 import type { GatewayServer } from "../../runner/gateway/gateway-server.ts";
+import type { JournalEvent } from "../../runner/journal/event.ts";
 import { NO_TASKS } from "../../runner/task/policy.ts";
 import { defaultPrefix } from "../../src/mcp/name.ts";
 import { DENY_ALL, type Rules } from "../../src/policy/allowlist.ts";
@@ -15,6 +16,9 @@ export interface ServerOptions {
   readonly prefix?: string;
   readonly behave?: () => Behaviour;
   readonly launched?: () => Promise<unknown>;
+  readonly redact?: (text: string) => string;
+  /** Its era, as if it had been seen before; legacy unless given. */
+  readonly remembered?: "modern" | "legacy";
 }
 
 /** A gateway whose servers are pipes. */
@@ -27,8 +31,10 @@ export interface GatewayBench {
   call(options: Partial<Call>): string[];
   /** Calls `tool` with `members` of JSON text beside its name. */
   callTool(tool: string, members?: string, options?: Partial<Call>): string[];
-  /** The lines that reached all servers, without the handshakes. */
-  received(): readonly string[];
+  /** What was written into the call log. */
+  readonly journal: readonly JournalEvent[];
+  /** The lines that reached all servers, without the handshakes; and without traces unless wanted. */
+  received(options?: { readonly traces: boolean }): readonly string[];
 }
 
 /** Everything but "secret". */
@@ -40,9 +46,10 @@ export function openGateway(
 ): GatewayBench {
   const clock = fakeClock();
   const log: LogLine[] = [];
+  const journal: JournalEvent[] = [];
   const servers: Record<string, Bench> = {};
   const entries = Object.entries(options).map(([name, given]): GatewayServer => {
-    const { rules: tools = ALL_BUT_SECRET, prefix = defaultPrefix(name), ...rest } = given;
+    const { rules: tools = ALL_BUT_SECRET, prefix = defaultPrefix(name), redact, ...rest } = given;
     const behave = rest.behave ?? (() => wellBehaved(["echo", "secret"]));
     const bench = openServer({ ...rest, name, clock, behave });
     servers[name] = bench;
@@ -52,12 +59,22 @@ export function openGateway(
       rules: { tools, prompts: DENY_ALL, resources: DENY_ALL },
       tasks: NO_TASKS,
       transport: "stdio",
+      ...(redact && { redact }),
     };
   });
   const gateway = new Gateway({
     runner: "runner-1",
     servers: entries,
     clock,
+    journal: {
+      write: (event, args) =>
+        void journal.push(
+          args && (event.type === "call" || event.type === "refusal")
+            ? { ...event, args: args() }
+            : event,
+        ),
+      close: async () => {},
+    },
     log: (level, message, fields = {}) => void log.push({ level, message, fields }),
   });
   let calls = 0;
@@ -85,18 +102,24 @@ export function openGateway(
     gateway,
     clock,
     log,
+    journal,
     servers,
     call,
     callTool: (tool, members = "", given = {}) =>
       call({ params: `{"name":${JSON.stringify(tool)}${members}}`, ...given }),
-    received: () =>
+    received: ({ traces } = { traces: false }) =>
       Object.values(servers).flatMap(({ pipes }) => pipes).flatMap(({ lines }) =>
         lines.filter((line) => {
           const { method } = JSON.parse(line) as { readonly method?: string };
           return method === undefined || !handshake.has(method);
-        })
+        }).map((line) => traces ? line : withoutTrace(line))
       ),
   };
+}
+
+/** The line as it would be without the trace that every call gets, see gateway-trace.test.ts. */
+function withoutTrace(line: string): string {
+  return line.replace(/,"_meta":\{"traceparent":"[^"]*"\}|,"traceparent":"[^"]*"/, "");
 }
 
 /** The process of server "a", which must have started. */
