@@ -1,8 +1,9 @@
 /**
- * A running container and its standard streams. Made by container.ts.
+ * A running server and its standard streams. Made by container.ts, and by exec.ts in a container of somebody
+ * else; what it means to end the server is theirs to say.
  *
  *     socket → Demultiplexer → LineSplitter → onLine, onStderr, onGarbage
- *     stop: end of stdin → grace → SIGTERM → SIGTERM_MS → socket closed → removed by force
+ *     stop: end of stdin → grace → terminate → SIGTERM_MS → socket closed → remove
  *
  * The socket is read always and never paused: an engine whose attach socket nobody reads hangs on `kill`
  * (moby/moby#41827). For the same reason it is destroyed before the container is killed.
@@ -14,10 +15,7 @@ import { batchWrites } from "../../src/batch.ts";
 import { GatewayError } from "../../src/errors.ts";
 import type { Exit, StdioContainer } from "./container.ts";
 import { ByteBudget } from "./budget.ts";
-import { removeContainer } from "./create.ts";
-import { unlessRefused, withDeadline } from "./deadline.ts";
 import { Demultiplexer } from "./demultiplexer.ts";
-import type { Engine } from "./engine.ts";
 import type { ExitWatch } from "./exit.ts";
 import { LineSplitter } from "./lines.ts";
 import { Outlet } from "./outlet.ts";
@@ -36,7 +34,7 @@ const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
 /** How long a server may leave input unread before it is given up, in milliseconds. */
 const STALLED_MS = 60_000;
 
-/** How long the engine may take to send SIGTERM, and then the server to end, in milliseconds. */
+/** How long the server may take to end after SIGTERM, in milliseconds. */
 const SIGTERM_MS = 1_000;
 
 /** How long output and end of a container may lie apart, in milliseconds. */
@@ -50,14 +48,24 @@ export interface Attachment {
   readonly watch: ExitWatch;
   /** Longest line of stdout, in bytes. */
   readonly maxLineBytes?: number | undefined;
+  /** The memory limit, to be told when the server has run into it. */
+  readonly memoryBytes?: number | undefined;
+  /** Whether a line of stderr is none of the server's. */
+  readonly isOurs?: (line: string) => boolean;
+  /** Sends SIGTERM; its failure does not matter. */
+  terminate(): Promise<void>;
+  /** Ends it for good. Rejects when that failed, and then nobody waits for it any more. */
+  remove(): Promise<void>;
+  /** Clears away what was made for it, once it has ended. */
+  release(): Promise<void>;
 }
 
-/** One container, from the attach on; see the module. */
+/** One server, from the attach on; see the module. */
 export class AttachedContainer implements StdioContainer {
   readonly id: string;
   readonly warnings: readonly string[];
   readonly exited: Promise<Exit>;
-  readonly #engine: Engine;
+  readonly #attachment: Attachment;
   readonly #socket: Duplex;
   readonly #watch: ExitWatch;
   readonly #lines = new Outlet<string>();
@@ -70,11 +78,11 @@ export class AttachedContainer implements StdioContainer {
   #reason: Exit["reason"] | undefined;
   #stalled: NodeJS.Timeout | undefined;
 
-  constructor(engine: Engine, attachment: Attachment) {
-    const { id, warnings, socket, watch, maxLineBytes = MAX_LINE_BYTES } = attachment;
+  constructor(attachment: Attachment) {
+    const { id, warnings, socket, watch, isOurs, maxLineBytes = MAX_LINE_BYTES } = attachment;
     this.id = id;
     this.warnings = warnings;
-    this.#engine = engine;
+    this.#attachment = attachment;
     this.#socket = socket;
     this.#watch = watch;
     this.#splitters = {
@@ -87,7 +95,9 @@ export class AttachedContainer implements StdioContainer {
       stderr: new LineSplitter({
         maxBytes: MAX_STDERR_LINE_BYTES,
         tooLong: "cut",
-        onLine: (line) => this.#stderr.push(line),
+        onLine: (line) => {
+          if (isOurs?.(line) !== true) this.#stderr.push(line);
+        },
       }),
     };
     this.#beforeWrite = batchWrites(socket, setImmediate);
@@ -103,7 +113,7 @@ export class AttachedContainer implements StdioContainer {
     if (this.#reason !== undefined || !this.#socket.writable) {
       throw new GatewayError(
         "server_failed",
-        "Cannot write to the server: its container has ended",
+        "Cannot write to the server: it has ended",
       );
     }
     if (this.#socket.writableLength > MAX_UNREAD_BYTES) {
@@ -114,7 +124,7 @@ export class AttachedContainer implements StdioContainer {
     }
     this.#beforeWrite();
     if (!this.#socket.write(`${line}\n`)) {
-      this.#stalled ??= setTimeout(() => this.#kill("stalled"), STALLED_MS);
+      this.#stalled ??= setTimeout(() => this.kill("stalled"), STALLED_MS);
     }
   }
 
@@ -135,24 +145,30 @@ export class AttachedContainer implements StdioContainer {
     if (graceMs > 0) {
       this.#socket.end();
       if (await this.#endsWithin(graceMs)) return;
-      await this.#terminate();
+      await this.#attachment.terminate().catch(() => {});
       if (await this.#endsWithin(SIGTERM_MS)) return;
     }
     await this.#remove();
     await this.exited;
   }
 
+  /** Ends the server now, because of `reason`. */
+  kill(reason: Exit["reason"]): void {
+    this.#reason ??= reason;
+    void this.#remove();
+  }
+
   #read(): void {
     const demultiplexer = new Demultiplexer((output, payload) => {
       if (output === "stderr") this.#readStderr(payload);
-      else if (!this.#splitters.stdout.push(payload)) this.#kill("overflow");
+      else if (!this.#splitters.stdout.push(payload)) this.kill("overflow");
     });
     this.#socket.on("data", (chunk: Uint8Array) => {
       try {
         demultiplexer.push(chunk);
       } catch (error) {
         if (!(error instanceof SyntaxError)) throw error;
-        this.#kill("lost");
+        this.kill("lost");
       }
     });
     this.#socket.on("drain", () => {
@@ -180,7 +196,7 @@ export class AttachedContainer implements StdioContainer {
 
   /** A server that has closed its output, or an engine that has gone: nothing will come any more. */
   async #afterOutput(): Promise<void> {
-    if (!(await within(DRAIN_MS, this.#watch.ended))) this.#kill("lost");
+    if (!(await within(DRAIN_MS, this.#watch.ended))) this.kill("lost");
   }
 
   async #end(): Promise<Exit> {
@@ -192,41 +208,21 @@ export class AttachedContainer implements StdioContainer {
     this.#splitters.stderr.end();
     this.#reason ??= ended ? "exit" : "lost";
     // If only the connection broke, nothing may stay behind; else the reaper of the next start sees to it.
-    if (!removed) void removeContainer(this.#engine, this.id).catch(() => {});
-    return { code, oomKilled, reason: this.#reason };
-  }
-
-  /** Ends the container now, because of `reason`. */
-  #kill(reason: Exit["reason"]): void {
-    this.#reason ??= reason;
-    void this.#remove();
+    if (!removed) void this.#attachment.remove().catch(() => {});
+    await this.#attachment.release().catch(() => {});
+    const reason = this.#reason;
+    const { memoryBytes } = this.#attachment;
+    const atLimit = memoryBytes !== undefined && (oomKilled || reason === "memory");
+    return { code, oomKilled, reason, ...(atLimit && { memoryBytes }) };
   }
 
   async #remove(): Promise<void> {
     this.#socket.destroy();
     try {
-      await removeContainer(this.#engine, this.id);
+      await this.#attachment.remove();
     } catch {
       // The engine hangs or is gone: stop waiting for it; the reaper of the next start removes the rest.
       this.#watch.close();
-    }
-  }
-
-  async #terminate(): Promise<void> {
-    const container = this.#engine.docker.getContainer(this.id);
-    try {
-      // 404 and 409: it has ended meanwhile.
-      await unlessRefused(
-        [404, 409],
-        () =>
-          withDeadline(
-            "stop a container",
-            SIGTERM_MS,
-            (abortSignal) => container.kill({ signal: "SIGTERM", abortSignal }),
-          ),
-      );
-    } catch {
-      // The removal by force that follows does not depend on it.
     }
   }
 

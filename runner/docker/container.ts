@@ -1,19 +1,21 @@
 /**
  * Starts containers whose servers speak JSON-RPC over their standard streams. Called by runner/server.
  *
- *     create (create.ts) → watch its end (exit.ts) → attach (attached.ts) → start
+ *     create (create.ts) → watch its end (exit.ts) → attach (attached.ts) → start → secrets (shim.ts)
  *                        → its init cannot run → once more without (init-fallback.ts)
  *
  * @module
  */
 import type { Duplex } from "node:stream";
-import { GatewayError } from "../../src/errors.ts";
+import { systemClock } from "../../src/clock.ts";
 import { AttachedContainer } from "./attached.ts";
 import { type ContainerSpec, createContainer, removeContainer } from "./create.ts";
-import { isRefusal, QUICK_MS, SLOW_MS, withDeadline } from "./deadline.ts";
+import { isRefusal, QUICK_MS, SLOW_MS, unlessRefused, withDeadline } from "./deadline.ts";
 import type { Engine } from "./engine.ts";
 import { type ExitWatch, watchExit } from "./exit.ts";
 import { InitFallback } from "./init-fallback.ts";
+import { readMemory, watchMemory } from "./memory-watch.ts";
+import { startFailure } from "./start-failure.ts";
 
 export type { ContainerSpec } from "./create.ts";
 
@@ -25,10 +27,12 @@ export interface Exit {
   readonly oomKilled: boolean;
   /**
    * `exit`: the server ended by itself, crashed, or ran out of memory. `closed`: by `stop`. `overflow`: it
-   * wrote a line longer than allowed. `stalled`: it did not read its input. `lost`: the connection to the
-   * engine broke or made no sense.
+   * wrote a line longer than allowed. `stalled`: it did not read its input. `memory`: it stayed at its memory
+   * limit without an end. `lost`: the connection to the engine broke or made no sense.
    */
-  readonly reason: "exit" | "closed" | "overflow" | "stalled" | "lost";
+  readonly reason: "exit" | "closed" | "overflow" | "stalled" | "memory" | "lost";
+  /** The memory limit, present if the server has run into it. */
+  readonly memoryBytes?: number;
 }
 
 /** A container whose server speaks JSON-RPC over its standard streams. */
@@ -75,7 +79,7 @@ export async function startContainer(
     try {
       return await start(engine, spec, false);
     } catch (error) {
-      throw startFailure(spec, error);
+      throw startFailure("start", spec, error);
     }
   };
   if (noInit.has(key)) return await withoutInit();
@@ -83,7 +87,7 @@ export async function startContainer(
     return new InitFallback(await start(engine, spec, true), withoutInit);
   } catch (error) {
     if (isInitFailure(error)) return await withoutInit();
-    throw startFailure(spec, error);
+    throw startFailure("start", spec, error);
   }
 }
 
@@ -91,51 +95,71 @@ export async function startContainer(
 const noInit = new Set<string>();
 
 async function start(engine: Engine, spec: ContainerSpec, init: boolean): Promise<StdioContainer> {
-  const { container, warnings } = await createContainer(engine, spec, init);
+  const { container, warnings, input, release } = await createContainer(engine, spec, init);
+  const { id } = container;
+  const { maxLineBytes, limits: { memoryBytes } } = spec;
+  const remove = () => removeContainer(engine, id);
   let watch: ExitWatch | undefined;
   let socket: Duplex | undefined;
   try {
-    watch = await watchExit(engine, container.id);
+    watch = await watchExit(engine, id);
     socket = await withDeadline("attach to a container", QUICK_MS, async (abortSignal) => {
       const streams = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
       return await container.attach({ ...streams, abortSignal }) as Duplex;
     });
-    const { maxLineBytes } = spec;
-    const attachment = { id: container.id, warnings, socket, watch, maxLineBytes };
-    const attached = new AttachedContainer(engine, attachment);
+    const attached = new AttachedContainer({
+      id,
+      warnings,
+      socket,
+      watch,
+      maxLineBytes,
+      memoryBytes,
+      terminate: () => terminate(engine, id),
+      remove,
+      release,
+    });
     await withDeadline(
       "start a container",
       SLOW_MS,
       (abortSignal) => container.start({ abortSignal }),
     );
+    // Before anybody else can write, and in one piece. If it breaks off, the shim starts nothing.
+    if (input !== undefined) socket.write(input);
+    const unwatch = watchMemory({
+      limitBytes: memoryBytes,
+      clock: systemClock,
+      read: () => readMemory(engine, id),
+      exhausted: () => attached.kill("memory"),
+    });
+    void watch.gone.then(unwatch);
     return attached;
   } catch (error) {
     socket?.destroy();
     watch?.close();
-    // The first error counts; a container that cannot be removed now is left to the reaper.
-    await removeContainer(engine, container.id).catch(() => {});
+    // The first error counts; what cannot be removed now is left to the reaper.
+    await Promise.allSettled([remove(), release()]);
     throw error;
   }
 }
 
+async function terminate(engine: Engine, id: string): Promise<void> {
+  const container = engine.docker.getContainer(id);
+  // 404 and 409: it has ended meanwhile.
+  await unlessRefused(
+    [404, 409],
+    () =>
+      withDeadline(
+        "stop a container",
+        SIGNAL_MS,
+        (abortSignal) => container.kill({ signal: "SIGTERM", abortSignal }),
+      ),
+  );
+}
+
+/** How long the engine may take to send a signal, in milliseconds; the removal by force follows. */
+const SIGNAL_MS = 1_000;
+
 /** Whether the engine could not run its init program, under any of the names it has had. */
 function isInitFailure(error: unknown): boolean {
   return isRefusal(error) && /docker-init|\/dev\/init\b|catatonit|\btini\b/.test(error.reason);
-}
-
-function startFailure({ image }: ContainerSpec, error: unknown): unknown {
-  if (!isRefusal(error)) return error;
-  // runc's message is inside those of the engine and of containerd.
-  const reason = error.reason
-    .replace(/^.*starting container process caused: /, "")
-    .replace(
-      /^(failed to create (shim )?task|OCI runtime create failed|runc create failed)[^:]*: /g,
-      "",
-    )
-    .replace(/: unknown$/, "");
-  return new GatewayError(
-    "server_failed",
-    `Cannot start a container of image "${image}": ${reason}`,
-    { cause: error },
-  );
 }

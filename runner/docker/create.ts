@@ -1,10 +1,12 @@
 /**
  * Makes the container of a server, not yet started. Called by container.ts.
  *
- *     image inspect → whose user? volumes? → volumes checked → create → named user root? → create again
+ *     image inspect → user (user.ts) → volumes checked (bind.ts) and made (named-volume.ts)
+ *                   → secrets (hand-over.ts) → create
  *
  * @module
  */
+import { randomBytes } from "node:crypto";
 import type Docker from "dockerode";
 import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
@@ -15,9 +17,13 @@ import { canUse, checkBind, type CheckedBind, thisMachine } from "./bind.ts";
 import { isRefusal, QUICK_MS, SLOW_MS, unlessRefused, withDeadline } from "./deadline.ts";
 import { dial } from "./dial.ts";
 import type { Engine } from "./engine.ts";
-import { containerUser, hostConfig, type Mount, NOBODY } from "./host-config.ts";
+import { type HandOver, prepareHandOver } from "./hand-over.ts";
+import { hostConfig, type Mount, NOBODY } from "./host-config.ts";
 import { inspectImage } from "./inspect.ts";
-import { isNamedRoot } from "./passwd.ts";
+import { SERVER_LABEL } from "./label.ts";
+import { readyVolumes } from "./named-volume.ts";
+import { startFailure } from "./start-failure.ts";
+import { type ContainerUser, userOf } from "./user.ts";
 
 /** Secrets that a container gets, in ways that `docker inspect` does not show. */
 export interface HandedSecrets {
@@ -67,12 +73,13 @@ export interface CreatedContainer {
   readonly container: Docker.Container;
   /** What will not be as asked: a kernel without swap limits, a volume that the server cannot use. */
   readonly warnings: readonly string[];
+  /** To be written to its stdin first, if anything; holds secrets. */
+  readonly input: string | undefined;
+  /** To be called when it has ended. */
+  release(): Promise<void>;
 }
 
 const createAnswer = v.object({ Id: v.string(), Warnings: v.nullish(v.array(v.string()), []) });
-
-/** Images whose user is a name that turned out to be root, by id; an id never changes its content. */
-const namedRoot = new Map<string, boolean>();
 
 /**
  * Creates the container with every restriction of host-config.ts.
@@ -87,38 +94,54 @@ export async function createContainer(
 ): Promise<CreatedContainer> {
   const image = await inspectImage(engine, spec.image);
   if (image === undefined) throw missingImage(spec.image);
-  const machine = thisMachine(engine.socketPath);
-  const binds = await Promise.all(
-    spec.volumes.map(async (volume) => ({
-      volume,
-      checked: await checkBind(volume.hostPath, machine),
-    })),
-  );
-  const mounts = binds.map(({ volume: { containerPath, readOnly }, checked }): Mount => ({
-    source: checked.real,
-    target: containerPath,
-    readOnly,
-  }));
-  const { User, Volumes, Env } = image.Config;
-  const host = {
-    ...hostConfig({ limits: spec.limits, mounts, imageVolumes: Object.keys(Volumes) }),
-    Init: init,
+  const { isolation, network, labels } = spec;
+  const user = await userOf(engine, image, spec);
+  const binds = await checkBinds(engine, spec.volumes);
+  const volumes = await readyVolumes(engine, spec.namedVolumes ?? [], { image, user, labels });
+  const handOver = await prepareHandOver(engine, image, spec);
+  const mounts = [...binds.map(({ mount }) => mount), ...volumes.mounts, ...handOver.mounts];
+  const { Volumes, Env } = image.Config;
+  const imageVolumes = Object.keys(Volumes);
+  const secretFiles = handOver.files;
+  const host = hostConfig({
+    limits: spec.limits,
+    mounts,
+    imageVolumes,
+    isolation,
+    network,
+    secretFiles,
+  });
+  const env = {
+    ...homeFor(user, spec.user, Env),
+    ...network?.env,
+    ...spec.env,
+    ...handOver.env,
   };
-  const make = async (user: string): Promise<CreatedContainer> => {
-    const { container, warnings } = await create(engine, spec, user, Env, host);
-    return { container, warnings: [...warnings, ...accessWarnings(binds, user)] };
-  };
-
-  const user = namedRoot.get(image.Id) ? NOBODY : containerUser(User);
-  const created = await make(user);
-  const name = user.split(":")[0] ?? "";
-  if (/^\d+$/.test(name) || namedRoot.has(image.Id)) return created;
-
-  const isRoot = await isNamedRoot(engine, created.container.id, name);
-  namedRoot.set(image.Id, isRoot);
-  if (!isRoot) return created;
-  await removeContainer(engine, created.container.id);
-  return await make(NOBODY);
+  try {
+    const { container, warnings } = await create(engine, spec, {
+      user: user.user,
+      env,
+      handOver,
+      host: { ...host, Init: init },
+    });
+    return {
+      container,
+      warnings: [
+        ...warnings,
+        ...volumes.warnings,
+        // Who has it is stopped by no permission bits.
+        ...(user.uid === 0 && isolation?.caps.includes("DAC_OVERRIDE") === true
+          ? []
+          : accessWarnings(binds, user)),
+        ...capabilityWarnings(isolation, user),
+      ],
+      input: handOver.input,
+      release: handOver.release,
+    };
+  } catch (error) {
+    await handOver.release();
+    throw error;
+  }
 }
 
 /** Removes a container with its anonymous volumes, running or not; one that is gone already is fine. */
@@ -133,18 +156,25 @@ export async function removeContainer(engine: Engine, id: string): Promise<void>
   );
 }
 
+/** What `create` adds to the spec. */
+interface Arranged {
+  readonly user: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly handOver: HandOver;
+  readonly host: Docker.HostConfig;
+}
+
 async function create(
   engine: Engine,
   spec: ContainerSpec,
-  user: string,
-  imageEnv: readonly string[],
-  host: Docker.HostConfig,
-): Promise<CreatedContainer> {
-  const env = { ...homeFor(user, imageEnv), ...spec.env };
+  { user, env, handOver: { entrypoint, command }, host }: Arranged,
+): Promise<Pick<CreatedContainer, "container" | "warnings">> {
+  const name = spec.name ?? nameFor(spec.labels[SERVER_LABEL]);
   const body: Docker.ContainerCreateOptions = {
     Image: spec.image,
+    ...(entrypoint !== undefined && { Entrypoint: [...entrypoint] }),
     // Without a command of ours the image's own stays.
-    ...(spec.command.length > 0 ? { Cmd: [...spec.command] } : {}),
+    ...(command.length > 0 && { Cmd: [...command] }),
     Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
     User: user,
     Labels: { ...spec.labels },
@@ -167,7 +197,7 @@ async function create(
         dial(engine.docker, {
           method: "POST",
           path: "/containers/create",
-          query: spec.name === undefined ? {} : { name: spec.name },
+          query: name === undefined ? {} : { name },
           body,
           abortSignal,
         }),
@@ -176,21 +206,37 @@ async function create(
     return { container: engine.docker.getContainer(Id), warnings: Warnings };
   } catch (error) {
     if (isRefusal(error, 404)) throw missingImage(spec.image, error);
-    if (!isRefusal(error)) throw error;
-    throw new GatewayError(
-      "server_failed",
-      `Cannot create a container of image "${spec.image}": ${error.reason}`,
-      { cause: error },
-    );
+    throw startFailure("create", spec, error);
   }
 }
 
+/** What a person sees in `docker ps`; different for each start, so that none waits for another's end. */
+function nameFor(server: string | undefined): string | undefined {
+  return server === undefined
+    ? undefined
+    : `mcp-runner-${server}-${randomBytes(3).toString("hex")}`;
+}
+
+/** A volume of the config and what was found at its path. */
+interface Bind {
+  readonly volume: Volume;
+  readonly checked: CheckedBind;
+  readonly mount: Mount;
+}
+
+async function checkBinds(engine: Engine, volumes: readonly Volume[]): Promise<readonly Bind[]> {
+  const machine = thisMachine(engine.socketPath);
+  return await Promise.all(volumes.map(async (volume) => {
+    const checked = await checkBind(volume.hostPath, machine);
+    const { containerPath: target, readOnly } = volume;
+    return { volume, checked, mount: { type: "bind", source: checked.real, target, readOnly } };
+  }));
+}
+
 /** A server that cannot use its volume says little more than "permission denied"; this says why. */
-function accessWarnings(
-  binds: readonly { readonly volume: Volume; readonly checked: CheckedBind }[],
-  user: string,
-): string[] {
-  if (process.platform !== "linux" || !/^\d+(:\d+)?$/.test(user)) return [];
+function accessWarnings(binds: readonly Bind[], { uid, gid }: ContainerUser): string[] {
+  if (process.platform !== "linux") return [];
+  const user = `${uid}:${gid}`;
   return binds
     .filter(({ volume, checked }) => !canUse(checked, user, volume.readOnly))
     .map(({ volume: { hostPath, readOnly } }) =>
@@ -202,10 +248,23 @@ function accessWarnings(
     );
 }
 
+/** Of a user other than root the kernel takes all capabilities when a program starts (capabilities(7)). */
+function capabilityWarnings(isolation: Isolation | undefined, { uid }: ContainerUser): string[] {
+  if (isolation === undefined || isolation.caps.length === 0 || uid === 0) return [];
+  return [
+    `The server runs as user ${uid}, and capabilities are of use to root alone: remove caps, or write root: true`,
+  ];
+}
+
 /** A user without an account has no home, and programs then write to `/`, which is read-only. */
-function homeFor(user: string, imageEnv: readonly string[]): Record<string, string> {
+function homeFor(
+  { user }: ContainerUser,
+  asked: string | undefined,
+  imageEnv: readonly string[],
+): Record<string, string> {
   const named = imageEnv.some((entry) => entry.startsWith("HOME="));
-  return user === NOBODY && !named ? { HOME: "/tmp" } : {};
+  const homeless = user === NOBODY || (asked !== undefined && /^[1-9]/.test(asked));
+  return homeless && !named ? { HOME: "/tmp" } : {};
 }
 
 function missingImage(reference: string, cause?: unknown): GatewayError {

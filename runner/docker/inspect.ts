@@ -12,6 +12,8 @@ const strings = v.nullish(v.array(v.string()), []);
 
 const imageAnswer = v.object({
   Id: v.string(),
+  /** `<repository>@sha256:…` of the manifests by which registries have it. */
+  RepoDigests: strings,
   Architecture: v.string(),
   Config: v.object({
     User: v.nullish(v.string(), ""),
@@ -19,6 +21,7 @@ const imageAnswer = v.object({
     Volumes: v.nullish(v.record(v.string(), v.unknown()), {}),
     Entrypoint: strings,
     Cmd: strings,
+    Labels: v.nullish(v.record(v.string(), v.string()), {}),
   }),
 });
 

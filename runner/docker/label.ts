@@ -16,3 +16,12 @@ export const VERSION_LABEL = "dev.mcp-runner.version";
 
 /** Recipe from which a local image was made; the same recipe is never built twice. */
 export const IMAGE_LABEL = "dev.mcp-runner.image";
+
+/** Digest of the configuration that a container was started with; given by who starts it. */
+export const CONFIG_LABEL = "dev.mcp-runner.config-hash";
+
+/**
+ * Server and name of a named volume, as `<server>/<volume>`. Volumes never carry OWNER_LABEL: they outlive
+ * the runner that made them.
+ */
+export const VOLUME_LABEL = "dev.mcp-runner.volume";

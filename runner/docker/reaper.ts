@@ -1,7 +1,8 @@
 /**
- * Removes what runners left behind that were killed. Called once at the start of a runner.
+ * Removes what runners left behind that were killed. Called once at the start of a runner, and by
+ * prune.ts.
  *
- *     containers and networks with OWNER_LABEL → by owner → owner alive? keep : remove
+ *     containers, networks, folders with secrets → by owner (OWNER_LABEL) → owner alive? keep : remove
  *
  * @module
  */
@@ -10,6 +11,7 @@ import { removeContainer } from "./create.ts";
 import { QUICK_MS, unlessRefused, withDeadline } from "./deadline.ts";
 import type { Engine } from "./engine.ts";
 import { OWNER_LABEL } from "./label.ts";
+import { reapSecretFolders } from "./secret-folder.ts";
 
 /** How to tell runners that still run. */
 export interface Owners {
@@ -21,6 +23,8 @@ export interface Owners {
 export interface Reaped {
   readonly containers: number;
   readonly networks: number;
+  /** Folders of this machine with secrets. */
+  readonly folders: number;
   /** What could not be removed, one line each; the next start tries again. */
   readonly failures: readonly string[];
 }
@@ -31,7 +35,7 @@ const listAnswer = v.array(v.object({
 }));
 
 /**
- * Removes containers and networks of runners that live no more.
+ * Removes what runners made that live no more. May be called again, and by several runners at once.
  *
  * @throws {GatewayError} `engine_unavailable` when the engine cannot list them.
  */
@@ -65,6 +69,8 @@ export async function reap(engine: Engine, owners: Owners): Promise<Reaped> {
   return {
     containers: removedContainers.count,
     networks: removedNetworks.count,
+    // Last: no container has them mounted any more.
+    folders: await reapSecretFolders((owner) => owners.isAlive(owner)),
     failures: [...removedContainers.failures, ...removedNetworks.failures],
   };
 }

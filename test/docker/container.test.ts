@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startContainer, type StdioContainer } from "../../runner/docker/container.ts";
+import { describeExit } from "../../runner/server/process.ts";
 import { containersOf, linesOf, useEngine } from "../support/engine.ts";
 
 const { docker, skip } = await useEngine();
@@ -73,7 +74,12 @@ story("exited tells that a server ran out of memory", async () => {
     { limits: { memoryBytes: 64 * MIB, cpuCores: 1, pids: 64 } },
   );
   const exit = await container.exited;
-  assert.deepEqual(exit, { code: 137, oomKilled: true, reason: "exit" });
+  const memoryBytes = 64 * MIB;
+  assert.deepEqual(exit, { code: 137, oomKilled: true, reason: "exit", memoryBytes });
+  assert.equal(
+    describeExit(exit),
+    "it ran out of memory (limit 64m), raise limits.memory in mcp-runner.yaml",
+  );
 });
 
 story("a line over the limit ends the container as overflow", async () => {

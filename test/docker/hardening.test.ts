@@ -3,10 +3,9 @@ import { chmod, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import * as v from "valibot";
 import type { ContainerSpec } from "../../runner/docker/container.ts";
 import { ensureBaseImage } from "../../runner/image/base-image.ts";
-import { linesOf, useEngine, withImage } from "../support/engine.ts";
+import { linesOf, probe as probeIn, useEngine, withImage } from "../support/engine.ts";
 
 const { docker, skip } = await useEngine();
 const story = (name: string, run: () => Promise<void>) =>
@@ -16,29 +15,8 @@ const MIB = 1024 ** 2;
 const folder = await mkdtemp(join(tmpdir(), "mcp-runner-bind-"));
 after(() => rm(folder, { recursive: true }));
 
-/** What a script found out about its container; it prints one JSON value. */
-async function probe(script: string, overrides?: Partial<ContainerSpec>): Promise<unknown> {
-  const container = await docker.runScript(
-    `
-    const fs = require("node:fs"), os = require("node:os"), net = require("node:net");
-    const { execFileSync, spawn } = require("node:child_process");
-    const codeOf = (run) => { try { run(); return "done"; } catch (error) { return error.code; } };
-    const print = (value) => console.log(JSON.stringify(value));
-    ${script}
-  `,
-    overrides,
-  );
-  const line = linesOf((listener) => container.onLine(listener))();
-  const ended = container.exited.then((exit) => {
-    throw new Error(`The probe ended without an answer: ${JSON.stringify(exit)}`);
-  });
-  try {
-    return v.parse(v.pipe(v.string(), v.parseJson()), await Promise.race([line, ended]));
-  } finally {
-    await container.stop(0);
-    await ended.catch(() => {});
-  }
-}
+const probe = (script: string, overrides?: Partial<ContainerSpec>) =>
+  probeIn(docker, script, overrides);
 
 story(
   "a server runs as nobody, without capabilities, without new privileges, under seccomp",

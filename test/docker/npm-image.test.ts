@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -14,11 +14,12 @@ import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-fs";
 import * as v from "valibot";
-import type { ServerSource } from "../../runner/config/source.ts";
+import type { ContainerSource } from "../../runner/config/source.ts";
 import { startContainer } from "../../runner/docker/container.ts";
 import { IMAGE_LABEL } from "../../runner/docker/label.ts";
 import { inspectImage } from "../../runner/docker/inspect.ts";
 import { ensureImage } from "../../runner/image/image.ts";
+import type { ImageLock, Pin } from "../../runner/image/lock.ts";
 import { findLocalImage, recipe } from "../../runner/image/local-image.ts";
 import { linesOf, useEngine, withImage } from "../support/engine.ts";
 
@@ -81,7 +82,8 @@ const server = createServer(({ url = "" }, response) => {
   if (files === undefined) return void response.writeHead(404).end("{}");
   if (file !== undefined) return void response.end(tarballs.get(name));
   const manifest = v.parse(packageJson, files["package.json"]);
-  const dist = { tarball: `http://127.0.0.1:${port}/${name}/1.0.0.tgz` };
+  const integrity = integrityOf(tarballs.get(name) ?? Buffer.alloc(0));
+  const dist = { tarball: `http://127.0.0.1:${port}/${name}/1.0.0.tgz`, integrity };
   const body = {
     name,
     "dist-tags": { latest: "1.0.0" },
@@ -98,6 +100,11 @@ after(async () => {
   server.closeAllConnections();
   await rm(folder, { recursive: true });
 });
+
+/** As registries name the hash of an archive. */
+function integrityOf(bytes: Uint8Array): string {
+  return `sha512-${createHash("sha512").update(bytes).digest("base64")}`;
+}
 
 async function tarball(name: string, files: Readonly<Record<string, string>>): Promise<Buffer> {
   const home = join(folder, name);
@@ -135,9 +142,10 @@ const withoutNpm = (use: () => Promise<void>) =>
   withEnv({ npm_config_registry: "http://127.0.0.1:1/", PATH: "", npm_execpath: "" }, use);
 
 story("a published server runs from its package and answers initialize", async () => {
-  const { image, command } = await ensureImage(docker.engine, EVERYTHING, silent);
+  const { image, name, command } = await ensureImage(docker.engine, EVERYTHING, silent);
+  assert.match(image, /^sha256:[0-9a-f]{64}$/);
   assert.match(
-    image,
+    name,
     /^mcp-runner\/npm-modelcontextprotocol-server-everything:2026\.8\.31-[0-9a-f]{12}$/,
   );
   const spec = await docker.scriptSpec("", { image, command: [...command, "stdio"] });
@@ -176,11 +184,12 @@ story("a package of the newest version is installed without running its scripts"
   const source = { kind: "npm", package: ECHO } as const;
   const told: string[] = [];
   let image = "";
+  let name = "";
   await withRegistry(async () => {
-    ({ image } = await ensureImage(docker.engine, source, (line) => told.push(line)));
+    ({ image, name } = await ensureImage(docker.engine, source, (line) => told.push(line)));
   });
   try {
-    assert.ok(image.startsWith(`mcp-runner/npm-${ECHO}:1.0.0-`), image);
+    assert.ok(name.startsWith(`mcp-runner/npm-${ECHO}:1.0.0-`), name);
     assert.deepEqual(told.slice(-2), [
       `Installing npm package ${ECHO}`,
       `Making an image of ${ECHO}@1.0.0`,
@@ -203,7 +212,7 @@ story("a package of the newest version is installed without running its scripts"
 });
 
 /** What `ensureImage` answers in a process of its own. */
-async function inAnotherProcess(source: ServerSource): Promise<unknown> {
+async function inAnotherProcess(source: ContainerSource): Promise<unknown> {
   const from = (path: string) => JSON.stringify(new URL(`../../runner/${path}`, import.meta.url));
   const program = `
     import { connectEngine } from ${from("docker/engine.ts")};
@@ -222,10 +231,74 @@ story("runners that make the same image at once all get it, and it is there once
     const others = [1, 2].map(() => inAnotherProcess(source));
     const mine = await ensureImage(docker.engine, source, silent);
     assert.deepEqual(await Promise.all(others), [mine, mine]);
-    const filters = { label: [`${IMAGE_LABEL}=${mine.image.split("-").at(-1)}`] };
+    const filters = { label: [`${IMAGE_LABEL}=${mine.name.split("-").at(-1)}`] };
     const images = await docker.engine.docker.listImages({ filters });
     await docker.engine.docker.getImage(mine.image).remove();
-    assert.deepEqual(images.map(({ RepoTags }) => RepoTags), [[mine.image]]);
+    assert.deepEqual(images.map(({ RepoTags }) => RepoTags), [[mine.name]]);
+  });
+});
+
+/** A lock that is nowhere but here. */
+function memoryLock(): ImageLock & { readonly pins: Map<string, Pin> } {
+  const pins = new Map<string, Pin>();
+  return {
+    pins,
+    get: (name) => pins.get(name),
+    set: async (name, pin) => void pins.set(name, pin),
+  };
+}
+
+story("a package without a version is pinned to what was installed, with its hash", async () => {
+  const lock = memoryLock();
+  const source = { kind: "npm", package: ECHO } as const;
+  await withRegistry(async () => {
+    const ready = await ensureImage(docker.engine, source, silent, { lock });
+    const bytes = tarballs.get(ECHO) ?? Buffer.alloc(0);
+    const integrity = integrityOf(bytes);
+    assert.deepEqual([...lock.pins], [
+      [`npm:${ECHO}`, { digest: ready.digest, version: "1.0.0", integrity }],
+    ]);
+    const none = () => assert.fail("It works again");
+    assert.deepEqual(await ensureImage(docker.engine, source, none, { lock }), ready);
+    await docker.engine.docker.getImage(ready.image).remove();
+    // The newest may be another by now: the pinned one is installed again.
+    const told: string[] = [];
+    const again = await ensureImage(docker.engine, source, (line) => told.push(line), { lock });
+    assert.ok(told.includes(`Installing npm package ${ECHO}@1.0.0`), told.join());
+    assert.equal(again.digest, ready.digest);
+    await docker.engine.docker.getImage(again.image).remove();
+  });
+});
+
+story("a package whose archive is another under the same version does not start", async () => {
+  const lock = memoryLock();
+  const source = { kind: "npm", package: ECHO, version: "1.0.0" } as const;
+  const options = { lock, server: "echo" };
+  const genuine = tarballs.get(ECHO) ?? Buffer.alloc(0);
+  await withRegistry(async () => {
+    const first = await ensureImage(docker.engine, source, silent, options);
+    await docker.engine.docker.getImage(first.image).remove();
+    const files = { ...PACKAGES[ECHO], "cli.js": "console.log('tampered')" };
+    tarballs.set(ECHO, await tarball(ECHO, files));
+    try {
+      const refused = {
+        code: "image_changed",
+        message: new RegExp(
+          `^Cannot start npm package "${ECHO}@1\\.0\\.0": it was sha512-\\S+ when it was pinned and is sha512-\\S+ now, "mcp-runner approve echo" accepts it$`,
+        ),
+      };
+      await assert.rejects(ensureImage(docker.engine, source, silent, options), refused);
+      await assert.rejects(ensureImage(docker.engine, source, silent, options), refused);
+      const accepted = await ensureImage(docker.engine, source, silent, {
+        ...options,
+        accept: true,
+      });
+      assert.notEqual(accepted.digest, first.digest);
+      assert.deepEqual(await ensureImage(docker.engine, source, silent, options), accepted);
+      await docker.engine.docker.getImage(accepted.image).remove();
+    } finally {
+      tarballs.set(ECHO, genuine);
+    }
   });
 });
 

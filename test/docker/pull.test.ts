@@ -1,98 +1,109 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
-import { buffer } from "node:stream/consumers";
+import type { RequestListener } from "node:http";
 import { after, test } from "node:test";
-import { gzipSync } from "node:zlib";
-import { Readable } from "node:stream";
-import { pack } from "tar-fs";
 import { ensureImage } from "../../runner/image/image.ts";
-import { useEngine } from "../support/engine.ts";
+import { until, useEngine } from "../support/engine.ts";
+import { openTestRegistry } from "../support/registry.ts";
 
 const { docker, skip } = await useEngine();
 const story = (name: string, run: () => Promise<void>) =>
   void test(name, { skip, timeout: 60_000 }, run);
 
-const digestOf = (bytes: Uint8Array) =>
-  `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+const made: string[] = [];
+after(async () => {
+  for (const id of new Set(made)) await docker.engine.docker.getImage(id).remove({ force: true });
+});
 
-/** A registry on loopback; engines speak plain HTTP to those. */
-async function registry(answer: RequestListener): Promise<{ host: string; requests: string[] }> {
-  const requests: string[] = [];
-  const server = createServer((request, response) => {
-    requests.push(request.url ?? "");
-    answer(request, response);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
-}
-
-/** The parts of an image with one layer, by digest, and its manifest. */
-async function image(): Promise<{ manifest: Buffer; blobs: Map<string, Buffer> }> {
-  const options = { entries: ["pull.test.ts"] };
-  const layer = await buffer(Readable.from(pack(import.meta.dirname, options)));
-  const packed = gzipSync(layer);
-  const config = Buffer.from(JSON.stringify({
-    architecture: docker.engine.arch,
-    os: "linux",
-    config: { Cmd: ["/server", "--stdio"], User: "1000" },
-    rootfs: { type: "layers", diff_ids: [digestOf(layer)] },
-  }));
-  const described = (mediaType: string, bytes: Uint8Array) => ({
-    mediaType: `application/vnd.docker.${mediaType}`,
-    size: bytes.length,
-    digest: digestOf(bytes),
-  });
-  const manifest = Buffer.from(JSON.stringify({
-    schemaVersion: 2,
-    mediaType: "application/vnd.docker.distribution.manifest.v2+json",
-    config: described("container.image.v1+json", config),
-    layers: [described("image.rootfs.diff.tar.gzip", packed)],
-  }));
-  return { manifest, blobs: new Map([config, packed].map((bytes) => [digestOf(bytes), bytes])) };
+/** `ensureImage()` of a reference; what it makes is removed after the tests. */
+async function ensure(reference: string, progress: (line: string) => void = () => {}) {
+  const ready = await ensureImage(docker.engine, { kind: "image", reference }, progress);
+  made.push(ready.id);
+  return ready;
 }
 
 story("ensureImage() pulls an image once, telling so, and knows its command", async () => {
-  const { manifest, blobs } = await image();
-  const { host, requests } = await registry(({ url = "" }, response) => {
-    const blob = blobs.get(url.split("/blobs/")[1] ?? "");
-    if (url === "/v2/") response.end("{}");
-    else if (blob !== undefined) response.end(blob);
-    else if (url.includes("/manifests/")) {
-      response.setHeader("content-type", "application/vnd.docker.distribution.manifest.v2+json");
-      response.setHeader("docker-content-digest", digestOf(manifest));
-      response.setHeader("content-length", manifest.length);
-      response.end(manifest);
-    } else response.writeHead(404).end();
+  const registry = await openTestRegistry();
+  const digest = await registry.putImage("test/server", "latest", {
+    architecture: docker.engine.arch,
   });
-  const reference = `${host}/test/server`;
-  const source = { kind: "image", reference } as const;
-  const ready = { image: `${reference}:latest`, command: ["/server", "--stdio"] };
-  try {
-    const told: string[] = [];
-    const { id, ...first } = await ensureImage(docker.engine, source, (line) => told.push(line));
-    assert.deepEqual(first, ready);
-    assert.match(id, /^sha256:[0-9a-f]{64}$/);
-    assert.deepEqual(told, [
-      `Pulling image ${reference}:latest`,
-      `Pulled image ${reference}:latest`,
-    ]);
-    const pulls = requests.length;
-    assert.deepEqual(
-      await ensureImage(docker.engine, source, () => assert.fail("It works again")),
-      { ...ready, id },
-    );
-    assert.equal(requests.length, pulls);
-  } finally {
-    await docker.engine.docker.getImage(ready.image).remove();
-  }
+  const reference = `${registry.host}/test/server`;
+  const told: string[] = [];
+  const { id, ...first } = await ensure(reference, (line) => told.push(line));
+  assert.deepEqual(first, {
+    image: `${reference}@${digest}`,
+    name: `${reference}:latest`,
+    digest,
+    command: ["/server", "--stdio"],
+  });
+  assert.match(id, /^sha256:[0-9a-f]{64}$/);
+  assert.deepEqual(told, [
+    `Pulling image ${reference}:latest`,
+    `Pulled image ${reference}:latest`,
+  ]);
+  const pulls = registry.requests.length;
+  assert.deepEqual(await ensure(reference, () => assert.fail("It works again")), { ...first, id });
+  assert.equal(registry.requests.length, pulls);
+});
+
+story("servers of one image share its pull", async () => {
+  const registry = await openTestRegistry();
+  await registry.putImage("test/shared", "1", { architecture: docker.engine.arch, mark: "shared" });
+  const reference = `${registry.host}/test/shared:1`;
+  const told: string[][] = [[], [], []];
+  const ready = await Promise.all(
+    told.map((lines) => ensure(reference, (line) => lines.push(line))),
+  );
+  assert.equal(new Set(ready.map(({ digest }) => digest)).size, 1);
+  for (const lines of told) assert.equal(lines.at(-1), `Pulled image ${reference}`);
+  const layers = registry.requests.filter((request) =>
+    request.startsWith("GET /v2/test/shared/blobs")
+  );
+  assert.equal(new Set(layers).size, layers.length, "each blob was fetched once");
+});
+
+story("a registry that answers slowly holds up its own servers alone", async () => {
+  const [slow, quick] = [await openTestRegistry(), await openTestRegistry()];
+  const architecture = docker.engine.arch;
+  await slow.putImage("test/slow", "1", { architecture, mark: "slow" });
+  await quick.putImage("test/quick", "1", { architecture, mark: "quick" });
+  let release = () => {};
+  slow.instead = (request, response) => {
+    release = () => {
+      slow.instead = undefined;
+      response.writeHead(302, { location: request.url }).end();
+    };
+  };
+  const late = ensure(`${slow.host}/test/slow:1`);
+  await until("the slow pull", () => slow.requests.length > 0);
+  await ensure(`${quick.host}/test/quick:1`);
+  release();
+  await late;
+});
+
+story("two images are pulled at a time, and the third after one of them", async () => {
+  const registries = await Promise.all([1, 2, 3].map(() => openTestRegistry()));
+  const [first, second, third] = registries;
+  assert.ok(first && second && third);
+  const releases = await Promise.all(registries.map(async (registry, at) => {
+    const image = { architecture: docker.engine.arch, mark: `of three: ${at}` };
+    await registry.putImage("test/three", "1", image);
+    const held: (() => void)[] = [];
+    registry.instead = (request, response) => {
+      held.push(() => registry.pass(request, response));
+    };
+    return () => {
+      registry.instead = undefined;
+      for (const answer of held) answer();
+    };
+  }));
+  const pulls = registries.map(({ host }) => ensure(`${host}/test/three:1`));
+  await until("two pulls", () => first.requests.length > 0 && second.requests.length > 0);
+  assert.deepEqual(third.requests, []);
+  releases[0]?.();
+  await pulls[0];
+  await until("the third pull", () => third.requests.length > 0);
+  releases.forEach((release) => release());
+  await Promise.all(pulls);
 });
 
 const failures: [why: string, answer: RequestListener, message: RegExp][] = [
@@ -116,6 +127,17 @@ const failures: [why: string, answer: RequestListener, message: RegExp][] = [
     /its registry asks for a login, use "docker login"/,
   ],
   [
+    "may not be pulled so often",
+    ({ url }, response) => {
+      if (url === "/v2/") response.end("{}");
+      else {
+        response.writeHead(429, { "content-type": "application/json" });
+        response.end('{"errors":[{"code":"TOOMANYREQUESTS","message":"rate limit exceeded"}]}');
+      }
+    },
+    /its registry allows no more pulls for now, try later or log in/,
+  ],
+  [
     "cannot be reached",
     ({ socket }) => socket.destroy(),
     /its registry cannot be reached, check the network/,
@@ -123,12 +145,28 @@ const failures: [why: string, answer: RequestListener, message: RegExp][] = [
 ];
 for (const [why, answer, message] of failures) {
   story(`ensureImage() names an image that ${why}, and what to do`, async () => {
-    const { host } = await registry(answer);
-    const source = { kind: "image", reference: `${host}/test/server:1` } as const;
-    await assert.rejects(ensureImage(docker.engine, source, () => {}), (error: Error) => {
+    const registry = await openTestRegistry();
+    registry.instead = answer;
+    await assert.rejects(ensure(`${registry.host}/test/server:1`), (error: Error) => {
       assert.match(error.message, message);
-      assert.match(error.message, new RegExp(`^Cannot pull image "${host}/test/server:1": `));
+      assert.match(
+        error.message,
+        new RegExp(`^Cannot pull image "${registry.host}/test/server:1": `),
+      );
       return Reflect.get(error, "code") === "image_missing";
     });
   });
 }
+
+story("an image for another processor is refused with both platforms", async () => {
+  const registry = await openTestRegistry();
+  await registry.putImage("test/foreign", "1", { architecture: "s390x" });
+  const reference = `${registry.host}/test/foreign:1`;
+  await assert.rejects(ensure(reference), {
+    code: "image_missing",
+    message: new RegExp(
+      `^Cannot run image "${reference}": it is made for linux/s390x and this engine is linux/${docker.engine.arch}, choose`,
+    ),
+  });
+  await docker.engine.docker.getImage(reference).remove();
+});

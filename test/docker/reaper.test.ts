@@ -59,7 +59,7 @@ story(
 
     const othersOnly = { isAlive: async (asked: string) => asked !== owner };
     const alive = await reap(docker.engine, { isAlive: async () => true });
-    assert.deepEqual(alive, { containers: 0, networks: 0, failures: [] });
+    assert.deepEqual(alive, { containers: 0, networks: 0, folders: 0, failures: [] });
     assert.equal((await containersOf(docker.engine, owner)).length, 2);
 
     await runner.kill();
@@ -73,6 +73,7 @@ story(
     assert.deepEqual(await reap(docker.engine, othersOnly), {
       containers: 1,
       networks: 0,
+      folders: 0,
       failures: [],
     });
     assert.deepEqual(await containersOf(docker.engine, owner), []);
@@ -99,7 +100,7 @@ story("networks of a dead owner go too, and nothing without our label is touched
         return other !== owner;
       },
     });
-    assert.deepEqual(reaped, { containers: 0, networks: 1, failures: [] });
+    assert.deepEqual(reaped, { containers: 0, networks: 1, folders: 0, failures: [] });
     assert.equal(asked.filter((other) => other === owner).length, 1);
     await assert.rejects(ours.inspect(), { statusCode: 404 });
     assert.equal((await foreign.inspect()).Name, name("foreign"));

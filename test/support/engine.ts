@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { after } from "node:test";
 import { pack } from "tar-fs";
+import * as v from "valibot";
 import { toGatewayError } from "../../src/errors.ts";
 import {
   type ContainerSpec,
@@ -89,6 +90,47 @@ export async function assertNothingLeft(engine: Engine, owner: string): Promise<
   assert.deepEqual(networks, [], "networks are left");
 }
 
+/** Where the engine keeps its files, and which runtimes it has. */
+export async function aboutEngine({ docker }: Engine) {
+  const facts = v.object({
+    DockerRootDir: v.string(),
+    Runtimes: v.record(v.string(), v.unknown()),
+  });
+  return v.parse(facts, await docker.info());
+}
+
+/** What a script found out about its container; it prints one JSON value with `print`. */
+export async function probe(
+  docker: TestEngine,
+  script: string,
+  overrides?: Partial<ContainerSpec>,
+): Promise<unknown> {
+  const container = await docker.runScript(
+    `
+    const fs = require("node:fs"), os = require("node:os"), net = require("node:net");
+    const { execFileSync, spawn } = require("node:child_process");
+    const codeOf = (run) => { try { run(); return "done"; } catch (error) { return error.code; } };
+    const print = (value) => console.log(JSON.stringify(value));
+    ${script}
+  `,
+    overrides,
+  );
+  const said: string[] = [];
+  container.onStderr((line) => said.push(line));
+  const line = linesOf((listener) => container.onLine(listener))();
+  const ended = container.exited.then((exit) => {
+    throw new Error(
+      `The probe ended without an answer: ${JSON.stringify(exit)} ${said.join("\n")}`,
+    );
+  });
+  try {
+    return v.parse(v.pipe(v.string(), v.parseJson()), await Promise.race([line, ended]));
+  } finally {
+    await container.stop(0);
+    await ended.catch(() => {});
+  }
+}
+
 /** Ids of all containers of `owner`, running or not. */
 export async function containersOf(engine: Engine, owner: string): Promise<string[]> {
   const filters = { label: [`${OWNER_LABEL}=${owner}`] };
@@ -137,7 +179,9 @@ export async function withImage(
   const folder = await mkdtemp(join(tmpdir(), "mcp-runner-test-"));
   let id = "";
   try {
-    await writeFile(join(folder, "Dockerfile"), dockerfile.join("\n"));
+    // An image of its own, even where another test builds the same: it must be removable.
+    const lines = [...dockerfile, `LABEL test.build=${randomUUID()}`];
+    await writeFile(join(folder, "Dockerfile"), lines.join("\n"));
     await follow({
       what: "build a test image",
       silenceMs: 60_000,

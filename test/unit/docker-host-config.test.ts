@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { containerUser, hostConfig } from "../../runner/docker/host-config.ts";
+import { FULL_ISOLATION, type Isolation } from "../../runner/config/isolation.ts";
+import { hostConfig, isRoot, type Mount } from "../../runner/docker/host-config.ts";
 
 const limits = { memoryBytes: 512 * 1024 ** 2, cpuCores: 1, pids: 128 };
 const SCRATCH = "rw,noexec,nosuid,nodev,size=64m,mode=1777";
@@ -44,11 +45,12 @@ test("hostConfig() takes limits from the configuration, without swap", () => {
 });
 
 test("hostConfig() mounts volumes, and puts scratch folders where the image wants volumes", () => {
-  const mounts = [
-    { source: "/home/ada/notes", target: "/data", readOnly: true },
-    { source: "/home/ada/tmp", target: "/tmp", readOnly: false },
+  const mounts: Mount[] = [
+    { type: "bind", source: "/home/ada/notes", target: "/data", readOnly: true },
+    { type: "bind", source: "/home/ada/tmp", target: "/tmp", readOnly: false },
+    { type: "volume", source: "mcp-runner-notes-db", target: "/db", readOnly: false },
   ];
-  const config = hostConfig({ limits, mounts, imageVolumes: ["/data", "/state"] });
+  const config = hostConfig({ limits, mounts, imageVolumes: ["/data", "/db", "/state"] });
   assert.deepEqual(config.Tmpfs, { "/state": SCRATCH });
   assert.deepEqual(config.Mounts, [
     {
@@ -65,22 +67,72 @@ test("hostConfig() mounts volumes, and puts scratch folders where the image want
       ReadOnly: false,
       BindOptions: { Propagation: "rprivate" },
     },
+    {
+      Type: "volume",
+      Source: "mcp-runner-notes-db",
+      Target: "/db",
+      ReadOnly: false,
+      VolumeOptions: { NoCopy: false, Labels: {}, DriverConfig: { Name: "", Options: {} } },
+    },
   ]);
 });
 
-const users: [image: string, container: string][] = [
-  ["", "65532:65532"],
-  ["root", "65532:65532"],
-  ["0", "65532:65532"],
-  ["00:1000", "65532:65532"],
-  ["root:root", "65532:65532"],
-  ["1000", "1000"],
-  ["1000:1000", "1000:1000"],
-  ["node", "node"],
-  ["app:app", "app:app"],
+const usual = hostConfig({ limits, mounts: [], imageVolumes: ["/state"] });
+const letOff: [what: string, isolation: Partial<Isolation>, changed: object][] = [
+  ["root: true, which is about the user alone", { root: true }, {}],
+  ["writable: true", { writable: true }, { ReadonlyRootfs: false }],
+  ["execTmp: true", { execTmp: true }, {
+    Tmpfs: { "/tmp": "rw,exec,nosuid,nodev,size=64m,mode=1777", "/state": SCRATCH },
+  }],
+  ["caps", { caps: ["CHOWN", "SETUID"] }, { CapAdd: ["CHOWN", "SETUID"] }],
+  ["runtime", { runtime: "runsc" }, { Runtime: "runsc" }],
+  ["two GPUs", { gpus: 2 }, {
+    DeviceRequests: [{ Driver: "nvidia", Count: 2, Capabilities: [["gpu"]] }],
+  }],
+  ["all GPUs", { gpus: "all" }, {
+    DeviceRequests: [{ Driver: "nvidia", Count: -1, Capabilities: [["gpu"]] }],
+  }],
 ];
-for (const [image, container] of users) {
-  test(`containerUser() of an image with user "${image}" is ${container}`, () => {
-    assert.equal(containerUser(image), container);
+for (const [what, isolation, changed] of letOff) {
+  test(`hostConfig() with ${what} changes that and nothing else`, () => {
+    const config = hostConfig({
+      limits,
+      mounts: [],
+      imageVolumes: ["/state"],
+      isolation: { ...FULL_ISOLATION, ...isolation },
+    });
+    assert.deepEqual(config, { ...usual, ...changed });
+  });
+}
+
+test("hostConfig() with a network changes that and nothing else", () => {
+  const network = { name: "mcp-runner-egress", dns: ["192.0.2.254"] };
+  const config = hostConfig({ limits, mounts: [], imageVolumes: ["/state"], network });
+  assert.deepEqual(config, { ...usual, NetworkMode: "mcp-runner-egress", Dns: ["192.0.2.254"] });
+});
+
+test("hostConfig() with files of secrets adds a folder in memory for them", () => {
+  const config = hostConfig({ limits, mounts: [], imageVolumes: ["/state"], secretFiles: true });
+  assert.deepEqual(config, {
+    ...usual,
+    Tmpfs: {
+      ...usual.Tmpfs,
+      "/run/secrets/mcp-runner": "rw,noexec,nosuid,nodev,size=2m,mode=1777",
+    },
+  });
+});
+
+const users: [user: string, root: boolean][] = [
+  ["", true],
+  ["root", true],
+  ["0", true],
+  ["00", true],
+  ["0x0", true],
+  ["1000", false],
+  ["node", false],
+];
+for (const [user, root] of users) {
+  test(`isRoot() of "${user}" is ${root}`, () => {
+    assert.equal(isRoot(user), root);
   });
 }
