@@ -1,10 +1,11 @@
 /**
- * Builds what is shipped: `dist/worker.js` (the edge program) and `dist/runner.js` (the command-line
- * program), each one ESM file that needs nothing beside it, and `dist/LICENSES.txt`.
+ * Builds what is shipped: `dist/worker.js` (the edge program), `dist/runner.js` (the command-line
+ * program) and `dist/egress.js` (the proxy that it runs in containers), each one ESM file that needs
+ * nothing beside it, and `dist/LICENSES.txt`.
  *
  * Called by `npm run build`, `npm pack` and scripts/bootstrap.mjs. Runs on Node 20 and later.
  *
- * Both files have zero static imports: an edge runtime refuses `node:` specifiers, and a lazily
+ * These files have zero static imports: an edge runtime refuses `node:` specifiers, and a lazily
  * loaded builtin costs nothing until it is used, which keeps `mcp-runner --help` fast and lets the
  * file load on a Node that lacks one of them (`node:sqlite` on Node 20).
  *
@@ -154,6 +155,9 @@ export const runnerOptions = {
   define: { __dirname: "import.meta.dirname" },
 };
 
+/** @type {esbuild.BuildOptions} */
+export const egressOptions = { ...runnerOptions, banner: {} };
+
 /**
  * Bundles one entry and checks that the result stands alone.
  *
@@ -233,9 +237,10 @@ async function replace(path, content, mode) {
  */
 export async function build(root) {
   const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
-  const [worker, runner] = await Promise.all([
+  const [worker, runner, egress] = await Promise.all([
     bundle({ root, entry: "worker/main.ts", version, options: workerOptions }),
     bundle({ root, entry: "runner/main.ts", version, options: runnerOptions }),
+    bundle({ root, entry: "runner/egress-proxy/main.ts", version, options: egressOptions }),
   ]);
   const gzipBytes = gzipSync(worker.code, { level: 9 }).length;
   if (gzipBytes > MAX_WORKER_GZIP_BYTES) {
@@ -246,9 +251,18 @@ export async function build(root) {
   await mkdir(join(root, "dist"), { recursive: true });
   await replace(join(root, "dist/worker.js"), worker.code, 0o644);
   await replace(join(root, "dist/runner.js"), runner.code, 0o755);
-  const texts = await licences(root, [...worker.packages, ...runner.packages]);
+  await replace(join(root, "dist/egress.js"), egress.code, 0o644);
+  const texts = await licences(root, [
+    ...worker.packages,
+    ...runner.packages,
+    ...egress.packages,
+  ]);
   await replace(join(root, "dist/LICENSES.txt"), texts, 0o644);
-  return [size("dist/worker.js", worker.code), size("dist/runner.js", runner.code)];
+  return [
+    size("dist/worker.js", worker.code),
+    size("dist/runner.js", runner.code),
+    size("dist/egress.js", egress.code),
+  ];
 }
 
 /**

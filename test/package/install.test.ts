@@ -29,6 +29,7 @@ const SHIPPED = [
   "LICENSE",
   "README.md",
   "dist/LICENSES.txt",
+  "dist/egress.js",
   "dist/runner.js",
   "dist/worker.js",
   "package.json",
