@@ -1,70 +1,73 @@
 /**
- * From the `source` of a server to an image that the engine can run. Called by runner/server before the
+ * From the `source` of a server to the one image that it runs as. Called by runner/launch.ts before each
  * first container of a server.
  *
- *     image:… → there? else pulled            (pull.ts)
- *     npm:…   → made once, then found again   (npm-image.ts)
+ *     image:…         → there? else pulled → as pinned (pinned.ts) → signed, if it must be (signature.ts)
+ *     npm:… pypi:…    → made once, then found again (package-image.ts)
+ *     → pinned in mcp-runner.lock (lock.ts)
  *
  * @module
  */
-import { GatewayError } from "../../src/errors.ts";
 import type { ContainerSource } from "../config/source.ts";
 import type { Engine } from "../docker/engine.ts";
-import { type ImageFacts, inspectImage } from "../docker/inspect.ts";
-import { ensureNpmImage } from "./npm-image.ts";
-import { pullImage, withTag } from "./pull.ts";
+import { npmPackage } from "./npm-image.ts";
+import { ensurePackageImage } from "./package-image.ts";
+import { ensurePinned } from "./pinned.ts";
+import { refuseForeignPlatform } from "./platform.ts";
+import { withTag } from "./pull.ts";
+import { pypiPackage } from "./pypi-image.ts";
+import type { ImageOptions, ReadyImage } from "./ready-image.ts";
+import { bareName } from "./reference.ts";
+import { requireSignature } from "./signature.ts";
 
-/** An image that the engine has. */
-export interface ReadyImage {
-  /** Its tag, for containers and for messages. */
-  readonly image: string;
-  /** Another one when what is inside is: the id, or a tag of ours that holds a hash. */
-  readonly id: string;
-  /**
-   * What to put before the arguments of the configuration. If there are none either, the image's own
-   * command is used.
-   */
-  readonly command: readonly string[];
-}
+export type { ImageOptions, ReadyImage };
 
 /**
- * Makes sure that the engine has the image of a server. Quick and without a network if it does.
+ * Makes sure that the engine has the image of a server, as it was pinned. Quick and without a network if
+ * it does.
  *
  * @param progress Gets one line for each step that takes long.
- * @throws {GatewayError} `image_missing` with the cause and the fix in one line; `engine_unavailable`.
+ * @throws {GatewayError} `image_missing` with the cause and the fix in one line; `image_changed` when it is
+ *   not what was pinned; `image_untrusted` when it must be signed and is not; `config_invalid` for the lock;
+ *   `engine_unavailable`.
  */
 export async function ensureImage(
   engine: Engine,
   source: ContainerSource,
   progress: (line: string) => void,
+  options: ImageOptions = {},
 ): Promise<ReadyImage> {
   switch (source.kind) {
-    case "npm": {
-      const image = await ensureNpmImage(engine, source, progress);
-      return { image, id: image, command: [] };
-    }
+    case "npm":
+      return await ensurePackageImage(engine, npmPackage, source, progress, options);
     case "pypi":
-      throw new TypeError("Not yet");
-    case "image": {
-      const image = withTag(source.reference);
-      const facts = await inspectImage(engine, image) ?? await pulled(engine, image, progress);
-      return { image, id: facts.Id, command: commandPrefix(facts) };
-    }
+      return await ensurePackageImage(engine, pypiPackage, source, progress, options);
+    case "image":
+      return await ensurePublished(engine, source.reference, progress, options);
   }
 }
 
-async function pulled(
+async function ensurePublished(
   engine: Engine,
-  image: string,
+  reference: string,
   progress: (line: string) => void,
-): Promise<ImageFacts> {
-  await pullImage(engine, image, progress);
-  const facts = await inspectImage(engine, image);
-  if (facts !== undefined) return facts;
-  throw new GatewayError(
-    "image_missing",
-    `Cannot use image "${image}": the engine has pulled it and does not have it, try "docker pull ${image}"`,
-  );
+  options: ImageOptions,
+): Promise<ReadyImage> {
+  const found = await ensurePinned(engine, reference, progress, options);
+  const { facts, digest, isPublished, isNew } = found;
+  const name = withTag(reference);
+  await refuseForeignPlatform(engine, name, facts.Architecture);
+  await requireSignature({ reference, digest, isPublished }, options);
+  const ready: ReadyImage = {
+    image: isPublished ? `${bareName(reference)}@${digest}` : facts.Id,
+    name,
+    id: facts.Id,
+    digest,
+    command: commandPrefix(facts),
+  };
+  await options.check?.(ready);
+  if (isNew) await options.lock?.set(name, { digest });
+  return ready;
 }
 
 /**
@@ -72,6 +75,8 @@ async function pulled(
  * an image that has an entry point. Without one they would be taken for the program, so the image's
  * command stays in front of them.
  */
-export function commandPrefix({ Config }: Pick<ImageFacts, "Config">): readonly string[] {
+export function commandPrefix({ Config }: {
+  readonly Config: { readonly Entrypoint: readonly string[]; readonly Cmd: readonly string[] };
+}): readonly string[] {
   return Config.Entrypoint.length > 0 ? [] : Config.Cmd;
 }

@@ -1,6 +1,6 @@
 /**
  * Images that are made here, each once: found again by its recipe, without a network. Called by
- * base-image.ts and npm-image.ts.
+ * base-image.ts and package-image.ts.
  *
  *     recipe → findLocalImage → tag
  *            → make, untagged → tag it, unless someone was faster → remove those without a tag
@@ -47,8 +47,8 @@ export function recipeLabels({ hash }: Recipe): Record<string, string> {
   return { [IMAGE_LABEL]: hash };
 }
 
-/** An image that the engine has. */
-interface LocalImage {
+/** An image that was made here. */
+export interface LocalImage {
   readonly id: string;
   readonly tag: string;
 }
@@ -77,14 +77,14 @@ export async function findLocalImage(
  * Gives the image with this id its name, unless another runner was faster.
  *
  * @param version First part of the tag.
- * @returns The tag to use.
+ * @returns The image to use.
  */
 export async function tagLocalImage(
   engine: Engine,
   made: Recipe,
   id: string,
   version: string,
-): Promise<string> {
+): Promise<LocalImage> {
   const repo = `${NAMESPACE}/${made.name}`;
   const tag = `${version.replace(/[^\w.-]/g, "_").slice(0, 100)}-${made.hash}`;
   if (await findLocalImage(engine, made) === undefined) {
@@ -107,7 +107,7 @@ export async function tagLocalImage(
     );
   }
   await removeUntagged(engine, made);
-  return winner.tag;
+  return winner;
 }
 
 /** Removes finished images of the recipe that lost the race; those in use stay. */
@@ -119,8 +119,10 @@ async function removeUntagged({ docker }: Engine, { hash }: Recipe): Promise<voi
     (abortSignal) => docker.listImages({ filters, abortSignal }),
   );
   for (const { Id } of v.parse(listAnswer, answer)) {
+    // 500: an engine in which two remove it at once has lost it under the hands of one. None of these
+    // keeps a server from starting.
     await unlessRefused(
-      [404, 409],
+      [404, 409, 500],
       () =>
         withDeadline("remove an image", SLOW_MS, (abortSignal) => {
           const options = { abortSignal };

@@ -1,170 +1,57 @@
 /**
- * Images of npm packages: installed once on this machine, where there is a network, then run without one.
- * Called by image.ts.
+ * How npm packages get into images. Called by package-image.ts.
  *
- *     found by recipe? → done, without a network
- *     else base image (base-image.ts) → npm install (npm-install.ts) → program (npm-entry.ts)
- *          → built on the base → tagged mcp-runner/npm-<package>:<version>-<recipe>
+ *     base image (base-image.ts) → npm install (npm-install.ts) → program (npm-entry.ts)
  *
  * @module
  */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFile, rm } from "node:fs/promises";
 import { join, posix } from "node:path";
-import { Readable } from "node:stream";
-import { pack } from "tar-fs";
 import * as v from "valibot";
-import { GatewayError } from "../../src/errors.ts";
-import type { ServerSource } from "../config/source.ts";
-import type { Engine } from "../docker/engine.ts";
-import { NOBODY } from "../docker/host-config.ts";
-import { isRefusal } from "../docker/deadline.ts";
-import { type BaseImage, ensureBaseImage } from "./base-image.ts";
-import { follow, reasonOf } from "./follow.ts";
-import {
-  findLocalImage,
-  inTurn,
-  type Recipe,
-  recipe,
-  recipeLabels,
-  tagLocalImage,
-} from "./local-image.ts";
-import { type NpmEntry, readEntry } from "./npm-entry.ts";
+import { ensureBaseImage } from "./base-image.ts";
+import { readEntry } from "./npm-entry.ts";
 import { installPackage } from "./npm-install.ts";
+import { APP, type PackageKind } from "./package-image.ts";
 import { cpuOf } from "./platform.ts";
-import { normalized } from "./tar.ts";
 
-type NpmSource = Extract<ServerSource, { kind: "npm" }>;
+/** Packages of npm's registry. */
+export const npmPackage: PackageKind = {
+  scheme: "npm",
+  title: "npm package",
+  revision: "2",
+  async install(engine, { package: name, version }, directory, progress) {
+    const base = await ensureBaseImage(engine, progress);
+    const spec = version === undefined ? name : `${name}@${version}`;
+    progress(`Installing npm package ${spec}`);
+    const platform = { os: engine.os, cpu: cpuOf(engine.arch), libc: base.libc };
+    await installPackage({ spec, directory, ...platform });
+    const entry = await readEntry(directory, name);
+    const program = posix.join(APP, "node_modules", name, entry.program);
+    return {
+      version: entry.version,
+      integrity: await readIntegrity(directory, name),
+      base: base.image,
+      steps: [],
+      entrypoint: [base.node, ...entry.nodeOptions, program],
+    };
+  },
+};
 
-/** How long the engine may work on a build without a word, in milliseconds. */
-const BUILD_MS = 300_000;
+const hiddenLock = v.object({
+  packages: v.record(v.string(), v.object({ integrity: v.optional(v.string()) })),
+});
 
-/** Where the package is in the image. */
-const APP = "/app";
+/** Subresource Integrity, the strongest hash alone. */
+const INTEGRITY = /^sha\d{1,3}-[A-Za-z0-9+/]{1,128}={0,2}$/;
 
-/**
- * Finds or makes the image of a package. A source without a version means the newest at the time of the
- * first start, and stays at that: what runs does not change by itself.
- *
- * @throws {GatewayError} `image_missing` with one line on the cause and the fix; `engine_unavailable`.
- */
-export function ensureNpmImage(
-  engine: Engine,
-  source: NpmSource,
-  progress: (line: string) => void,
-): Promise<string> {
-  const made = npmRecipe(engine, source);
-  return inTurn(`${engine.endpoint} ${made.hash}`, async () => {
-    const found = await findLocalImage(engine, made);
-    if (found !== undefined) return found.tag;
-    // A configuration with many new packages must not start many npm at once.
-    return await inTurn("npm", () => makeImage(engine, source, made, progress));
-  });
-}
-
-async function makeImage(
-  engine: Engine,
-  source: NpmSource,
-  made: Recipe,
-  progress: (line: string) => void,
-): Promise<string> {
-  const base = await ensureBaseImage(engine, progress);
-  const { package: name, version } = source;
-  const spec = version === undefined ? name : `${name}@${version}`;
-  try {
-    return await withTemporaryFolder(async (folder) => {
-      const directory = join(folder, "app");
-      await mkdir(directory);
-      progress(`Installing npm package ${spec}`);
-      const platform = { os: engine.os, cpu: cpuOf(engine.arch), libc: base.libc };
-      await installPackage({ spec, directory, ...platform });
-      const entry = await readEntry(directory, name);
-
-      progress(`Making an image of ${name}@${entry.version}`);
-      await writeFile(join(folder, "Dockerfile"), dockerfile(base, name, entry, made));
-      const id = await build(engine, folder, spec);
-      return await tagLocalImage(engine, made, id, entry.version);
-    });
-  } catch (error) {
-    if (!v.is(diskError, error)) throw error;
-    throw cannot(
-      spec,
-      `the temporary folder of this machine cannot be used (${error.code})`,
-      error,
-    );
-  }
-}
-
-/** An error of the file system, which always names the call that failed. */
-const diskError = v.object({ code: v.string(), syscall: v.string() });
-
-function npmRecipe({ os, arch }: Engine, { package: name, version = "latest" }: NpmSource): Recipe {
-  const plain = name.replace(/^@/, "").replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
-  return recipe(`npm-${plain}`, "1", os, arch, name, version);
-}
-
-function dockerfile(base: BaseImage, name: string, entry: NpmEntry, made: Recipe): string {
-  const program = posix.join(APP, "node_modules", name, entry.program);
-  const labels = Object.entries(recipeLabels(made)).map(([label, value]) =>
-    `LABEL ${label}=${value}`
-  );
-  return [
-    `FROM ${base.image}`,
-    `COPY app ${APP}`,
-    `USER ${NOBODY}`,
-    // Servers that write beside themselves find the one writable folder.
-    "WORKDIR /tmp",
-    // It also clears the command of the base image.
-    `ENTRYPOINT ${JSON.stringify([base.node, ...entry.nodeOptions, program])}`,
-    ...labels,
-    "",
-  ].join("\n");
-}
-
-/** Builds `folder` into an image without a tag; its id. */
-async function build(engine: Engine, folder: string, spec: string): Promise<string> {
-  const sorted = { sort: true, map: normalized };
-  let id: string | undefined;
-  try {
-    await follow({
-      what: `make an image of npm package "${spec}"`,
-      silenceMs: BUILD_MS,
-      open: (abortSignal) => {
-        const options = { rm: true, forcerm: true, networkmode: "none", abortSignal };
-        return engine.docker.buildImage(Readable.from(pack(folder, sorted)), options);
-      },
-      onMessage: ({ aux }) => {
-        id = aux?.ID ?? id;
-      },
-    });
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    throw cannot(spec, reasonOf(error), error);
-  }
-  if (id === undefined) {
-    throw cannot(spec, "the engine named no result");
-  }
-  return id;
-}
-
-function cannot(spec: string, why: string, cause?: unknown): GatewayError {
-  return new GatewayError(
-    "image_missing",
-    `Cannot make an image of npm package "${spec}": ${why}`,
-    { cause },
-  );
-}
-
-/** Runs `use` with an empty folder, which goes away also when this process is told to end. */
-async function withTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "mcp-runner-npm-"));
-  const removeNow = () => rmSync(folder, { recursive: true, force: true });
-  process.once("exit", removeNow);
-  try {
-    return await use(folder);
-  } finally {
-    process.off("exit", removeNow);
-    await rm(folder, { recursive: true, force: true });
-  }
+/** Hash of the package's archive, which npm has checked, as it notes it in `node_modules`. */
+async function readIntegrity(directory: string, name: string): Promise<string | undefined> {
+  const path = join(directory, "node_modules", ".package-lock.json");
+  const text = await readFile(path, "utf8").catch(() => "");
+  // It names the registry that was used, which is no part of the package.
+  await rm(path, { force: true });
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), hiddenLock), text);
+  const told = parsed.success ? parsed.output.packages[`node_modules/${name}`]?.integrity : "";
+  const strongest = told?.split(/\s+/).at(-1) ?? "";
+  return INTEGRITY.test(strongest) ? strongest : undefined;
 }

@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
 import { findNpm } from "./npm-program.ts";
+import { type Finished, lastLine, runProgram } from "./subprocess.ts";
 
 /** What to install, and for whom. */
 export interface Installation {
@@ -24,9 +24,6 @@ export interface Installation {
 
 /** Longest run of npm, in milliseconds. */
 const INSTALL_MS = 600_000;
-
-/** Output that is kept to explain a failure, in characters. */
-const KEPT_OUTPUT = 64 * 1024;
 
 /** Settings of an npm around this process that would lead ours elsewhere. */
 const FOREIGN =
@@ -78,48 +75,24 @@ export async function installPackage(installation: Installation): Promise<void> 
   if (run.code !== 0) throw explain(spec, run);
 }
 
-interface Run {
-  /** Exit code; `null` after a signal. */
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function runNpm(spec: string, file: string, args: string[], cwd: string): Promise<Run> {
+async function runNpm(
+  spec: string,
+  file: string,
+  args: readonly string[],
+  cwd: string,
+): Promise<Finished> {
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !FOREIGN.test(name)),
   );
-  const child = spawn(file, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
-  const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill);
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    kill();
-  }, INSTALL_MS);
-  const output = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name].setEncoding("utf8").on("data", (text: string) => {
-      output[name] = (output[name] + text).slice(-KEPT_OUTPUT);
-    });
-  }
-  try {
-    const code = await new Promise<number | null>((resolve, reject) => {
-      child.on("error", reject);
-      child.on("close", resolve);
-    });
-    if (!late) return { code, ...output };
-  } catch (cause) {
+  const run = await runProgram({ file, args, cwd, env, maxMs: INSTALL_MS }).catch((cause) => {
     throw cannot(spec, 'npm cannot be run, try "npm --version"', cause);
-  } finally {
-    clearTimeout(timer);
-    process.off("exit", kill);
-  }
+  });
+  if (!run.late) return run;
   const minutes = INSTALL_MS / 60_000;
   throw cannot(spec, `npm did not finish within ${minutes} minutes, see if its registry answers`);
 }
 
-function explain(spec: string, { stdout, stderr }: Run): GatewayError {
+function explain(spec: string, { stdout, stderr }: Finished): GatewayError {
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), failure), stdout);
   const told = parsed.success ? parsed.output.error : { code: "", summary: "" };
   const code = told.code || (/npm (?:error|ERR!) code (\w+)/.exec(stderr)?.[1] ?? "");
@@ -150,10 +123,6 @@ function explain(spec: string, { stdout, stderr }: Run): GatewayError {
     default:
       return cannot(spec, told.summary || lastLine(stderr) || "npm failed without a word", cause);
   }
-}
-
-function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1) ?? "";
 }
 
 function cannot(spec: string, why: string, cause?: unknown): GatewayError {

@@ -1,5 +1,5 @@
 /**
- * Pulls an image from its registry, telling how far it is. Called by image.ts and base-image.ts.
+ * Pulls an image from its registry, telling how far it is. Called by pull-queue.ts and base-image.ts.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const PROGRESS_MS = 2_000;
 /** What a person can do about the most common refusals of engines and registries. */
 const ADVICE: readonly (readonly [reason: RegExp, told: string])[] = [
   [
-    /pull access denied|repository does not exist|manifest unknown|not found|name unknown/i,
+    /pull access denied|repository does not exist|(?:manifest|blob) unknown|unknown blob|not found|name unknown/i,
     "it does not exist or needs a login, check its name, or pull it yourself",
   ],
   [
@@ -71,6 +71,12 @@ export async function pullImage(
     );
   }
   progress(`Pulled image ${reference}`);
+}
+
+/** Whether a pull failed because the registry has no such image, or none that it shows us. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof GatewayError && isRefusal(error.cause) &&
+    ADVICE[0]?.[0].test(error.cause.reason) === true;
 }
 
 /** The engine would pull every tag of a name without one. */

@@ -1,6 +1,6 @@
 /**
  * How files get into images: owned by root, readable by all, writable by nobody else, and the same bytes
- * whenever and by whomever they are packed. Called by local-node.ts and npm-image.ts.
+ * whenever and by whomever they are packed. Called by local-base.ts and package-image.ts.
  *
  * @module
  */

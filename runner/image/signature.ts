@@ -1,0 +1,116 @@
+/**
+ * Images that must be signed, by the rules of `images.signed`. Called by image.ts before an image is pinned
+ * and before each start.
+ *
+ *     no rule matches          → not looked at
+ *     found valid before       → fine, without a network (verdicts.ts)
+ *     signature at registry    → checked with the rule's keys (signature-source.ts, signed-payload.ts)
+ *     anything else            → image_untrusted: what cannot be checked does not start
+ *
+ * @module
+ */
+import { readFile } from "node:fs/promises";
+import { GatewayError } from "../../src/errors.ts";
+import { printable } from "../../src/log.ts";
+import type { SignatureRule } from "../config/config.ts";
+import { homeDirectory } from "../local/home.ts";
+import type { ImageOptions } from "./ready-image.ts";
+import { bareName, fullName, shortDigest } from "./reference.ts";
+import { RegistryFailure } from "./registry-client.ts";
+import { readSignatures } from "./signature-source.ts";
+import { readKeys, type VerificationKey, verifySignature } from "./signed-payload.ts";
+import { openVerdicts } from "./verdicts.ts";
+
+/** An image that is about to start. */
+export interface SignedImage {
+  /** As in the configuration. */
+  readonly reference: string;
+  /** `sha256:…` of what will run. */
+  readonly digest: string;
+  /** Whether a registry knows it by this digest. */
+  readonly isPublished: boolean;
+}
+
+/**
+ * Resolves if the first rule that matches the image is met, or none matches.
+ *
+ * @throws {GatewayError} `image_untrusted` with the reason and what to do.
+ */
+export async function requireSignature(image: SignedImage, options: ImageOptions): Promise<void> {
+  const rule = options.signed?.find(({ match }) => matchesImage(match, image.reference));
+  if (rule === undefined) return;
+  const refuse = (why: string, cause?: unknown) =>
+    new GatewayError(
+      "image_untrusted",
+      `Cannot trust image "${image.reference}" (${
+        shortDigest(image.digest)
+      }), which images.signed ` +
+        `"${printable(rule.match)}" asks to be signed: ${why}`,
+      { cause },
+    );
+  const keys = await keysOf(rule, refuse);
+  if (!image.isPublished) {
+    throw refuse("it is from no registry, push it to one and sign it there");
+  }
+  const verdicts = openVerdicts(options.stateDirectory ?? homeDirectory());
+  if (await verdicts.has(image.digest, keys.map(({ fingerprint }) => fingerprint))) return;
+  if (options.offline) {
+    throw refuse("it was not verified before, and nothing is to be fetched, start it once online");
+  }
+  const signatures = await readSignatures(image).catch((error: unknown) => {
+    if (!(error instanceof RegistryFailure)) throw error;
+    throw refuse(
+      `its registry does not tell (${
+        printable(error.message)
+      }) and it was not verified before, try again when the registry answers`,
+      error,
+    );
+  });
+  if (signatures.length === 0) {
+    throw refuse(
+      `it has no signature, sign it ("cosign sign --key <key> ${
+        bareName(image.reference)
+      }@${image.digest}") or change the rule`,
+    );
+  }
+  const reasons: string[] = [];
+  for (const signature of signatures) {
+    const verdict = verifySignature(signature, image.digest, keys);
+    if ("key" in verdict) return await verdicts.add(image.digest, verdict.key.fingerprint);
+    reasons.push(verdict.refused);
+  }
+  throw refuse(
+    `${
+      [...new Set(reasons)].join("; ")
+    }; use an image that the rule's key has signed, or correct the key`,
+  );
+}
+
+/** Whether a rule's pattern is for this image, named with or without `docker.io/` (`library/`). */
+export function matchesImage(pattern: string, reference: string): boolean {
+  const source = pattern.replace(/\*+/g, "*").replace(/[^*?]/g, (c) => c.replace(/\W/, "\\$&"))
+    .replaceAll("*", ".*").replaceAll("?", ".");
+  const expression = new RegExp(`^${source}$`);
+  return [bareName(reference), fullName(reference)].some((name) => expression.test(name));
+}
+
+async function keysOf(
+  { key, identity }: SignatureRule,
+  refuse: (why: string, cause?: unknown) => GatewayError,
+): Promise<readonly VerificationKey[]> {
+  if (key === undefined) {
+    throw refuse(
+      `this version verifies keys and not identities such as "${
+        printable(identity ?? "")
+      }", write a key in the rule`,
+    );
+  }
+  try {
+    const keys = readKeys(await readFile(key, "utf8"));
+    if (keys.length > 0) return keys;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw refuse(`the rule's key cannot be read (${code ?? "it is no public key"})`, error);
+  }
+  throw refuse("the rule's key file holds no public key in PEM, correct it");
+}
