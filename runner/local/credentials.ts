@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { open } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
 import { replaceFile } from "./atomic-file.ts";
 import { withLock } from "./lock.ts";
-import { refuseOthers } from "./permission.ts";
+import { readPrivateFile } from "./private-file.ts";
 
 /** The only version of the file so far. */
 const FILE_VERSION = 1;
@@ -110,18 +109,18 @@ async function update(
       return next;
     });
   } catch (error) {
-    throw failure("write", fileIn(home), error);
+    throw failure(fileIn(home), error);
   }
 }
 
 /** What the system refused, in words; our own errors pass. */
-function failure(what: "read" | "write", path: string, error: unknown): unknown {
+function failure(path: string, error: unknown): unknown {
   if (error instanceof GatewayError || !(error instanceof Error) || !("code" in error)) {
     return error;
   }
   return new GatewayError(
     "store_unavailable",
-    `Cannot ${what} ${printable(path)}: the system answers ${
+    `Cannot write ${printable(path)}: the system answers ${
       String(error.code)
     }, repair it or set MCP_RUNNER_HOME`,
     { cause: error },
@@ -130,7 +129,7 @@ function failure(what: "read" | "write", path: string, error: unknown): unknown 
 
 async function read(home: string): Promise<Credentials | undefined> {
   const path = fileIn(home);
-  const text = await readPrivate(path);
+  const text = await readPrivateFile(path, MAX_FILE_BYTES);
   if (text === undefined) return undefined;
   const parsed = v.safeParse(credentials, parseJson(text));
   if (parsed.success) return parsed.output;
@@ -142,25 +141,6 @@ async function read(home: string): Promise<Credentials | undefined> {
       printable(where)
     } is not what mcp-runner writes, move the file away and connect again`,
   );
-}
-
-/** Text of a file that nobody else can read; undefined when there is no file. */
-async function readPrivate(path: string): Promise<string | undefined> {
-  let file: Awaited<ReturnType<typeof open>>;
-  try {
-    file = await open(path, "r");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw failure("read", path, error);
-  }
-  try {
-    // Of the open file, which cannot be swapped between the check and the reading.
-    const facts = await file.stat();
-    refuseOthers(path, facts, "600");
-    return facts.size > MAX_FILE_BYTES ? "" : await file.readFile("utf8");
-  } finally {
-    await file.close();
-  }
 }
 
 function parseJson(text: string): unknown {

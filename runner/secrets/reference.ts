@@ -11,7 +11,16 @@ export type SecretReference =
   /** A variable of the runner's own environment. */
   | { readonly kind: "env"; readonly name: string }
   /** The text of a file, absolute path. */
-  | { readonly kind: "file"; readonly path: string };
+  | { readonly kind: "file"; readonly path: string }
+  /**
+   * A text in which `${NAME}` stands for the secret of that name in `parts`; whatever else looks so stays.
+   * Made of entries of catalogs alone, never read from a config.
+   */
+  | {
+    readonly kind: "text";
+    readonly text: string;
+    readonly parts: Readonly<Record<string, SecretReference>>;
+  };
 
 /** How a reference is written, for messages. */
 export const SECRET_GRAMMAR =
@@ -67,6 +76,8 @@ export function referenceText(reference: SecretReference): string {
       return `env:${reference.name}`;
     case "file":
       return `file:${reference.path}`;
+    case "text":
+      return `a text with ${Object.values(reference.parts).map(referenceText).join(", ")}`;
   }
 }
 
