@@ -7,32 +7,10 @@
 import { type ErrorCode, toGatewayError } from "../src/errors.ts";
 import { VERSION } from "../src/version.ts";
 import { commands, helpText } from "./cli/commands.ts";
+import { watchSignals } from "./cli/signals.ts";
 import { processTerminal, type Terminal } from "./cli/terminal.ts";
 
 const USAGE_CODES: ReadonlySet<ErrorCode> = new Set(["usage", "config_invalid"]);
-
-/**
- * Milliseconds within which a repeated signal is the same one: under npx a single Ctrl-C arrives
- * twice, once from the terminal and once from npm.
- */
-const SAME_SIGNAL_MS = 500;
-
-/** Aborts at the first Ctrl-C or SIGTERM; a further one, from an impatient user, ends at once. */
-function stopSignal(): AbortSignal {
-  const controller = new AbortController();
-  let firstAt = 0;
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.on(name, () => {
-      if (!controller.signal.aborted) {
-        firstAt = performance.now();
-        controller.abort(name);
-      } else if (performance.now() - firstAt > SAME_SIGNAL_MS) {
-        process.exit(name === "SIGINT" ? 130 : 1);
-      }
-    });
-  }
-  return controller.signal;
-}
 
 async function run(args: readonly string[], terminal: Terminal): Promise<number> {
   const [name, ...rest] = args;
@@ -75,7 +53,7 @@ function report(thrown: unknown, json: boolean, terminal: Terminal): number {
   return USAGE_CODES.has(code) ? 2 : 1;
 }
 
-const terminal = processTerminal(stopSignal());
+const terminal = processTerminal(watchSignals());
 const code = await run(process.argv.slice(2), terminal);
 // A command that has ended is over: a socket that a peer keeps half open must not hold the program.
 process.stdout.write("", () => process.exit(code));

@@ -46,7 +46,7 @@ async function start(args) {
   // A run that ends by itself must not fail because a running one has the usual port.
   const port = args.includes("--once") ? ["--port", "0"] : [];
   const env = { ...process.env, MCP_RUNNER_HOME: join(root, "out/home") };
-  const up = ["dist/runner.js", "up", ...example, ...message, ...port, ...args];
+  const up = ["dist/runner.js", "up", "--yes", ...example, ...message, ...port, ...args];
   return await foreground(node, up, { cwd: root, env });
 }
 

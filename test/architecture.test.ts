@@ -127,7 +127,9 @@ const rules: readonly Rule[] = [
       inFolder("runner", module)
         ? foreign(module, ["src", "runner", "worker"], [
           "dockerode",
+          "jsonc-parser",
           "node:*",
+          "oauth4webapi",
           "tar-fs",
           "undici",
           "valibot",
@@ -161,7 +163,9 @@ const rules: readonly Rule[] = [
     why: "`mcp-runner --help` must not wait for a Docker client and a YAML parser",
     check: ({ path, imports }) =>
       path.startsWith("runner/")
-        ? imports.filter(({ target, how }) => how === "static" && /^(undici|ws|yaml)$/.test(target))
+        ? imports.filter(({ target, how }) =>
+          how === "static" && /^(jsonc-parser|oauth4webapi|undici|ws|yaml)$/.test(target)
+        )
           .map(({ target }) => `imports ${target} at its top`)
         : [],
     broken: [file("runner/config/a.ts", `import { parse } from "yaml";`)],

@@ -65,7 +65,7 @@ export async function startWholePath(
   const origin = await worker.printed(/MCP endpoint: (\S+)\/mcp/);
   const code = await worker.printed(/--code (\S+)/);
   const config = join(folder, "mcp-runner.yaml");
-  const connect = ["connect", origin, "--code", code, "--config", config];
+  const connect = ["connect", origin, "--code", code, "--config", config, "--yes"];
   const runner = start("the runner", [builtFile("runner.js"), ...connect], env);
   await runner.printed(/Ready: /);
 

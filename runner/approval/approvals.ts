@@ -38,6 +38,8 @@ export interface ApprovalsOptions {
   readonly journal: Journal;
   /** `yes` approves all; a function asks; undefined: nobody is there to be asked. */
   readonly by: "yes" | Confirm | undefined;
+  /** Gets what `yes` has approved, line by line. */
+  readonly show?: (line: string) => void;
 }
 
 /** By path of the config, then by name of the server. */
@@ -49,7 +51,8 @@ const approvalsFile = v.object({
 type Approved = v.InferOutput<typeof approvalsFile>["approved"];
 
 /** The approvals for one config. */
-export function openApprovals({ home, config, journal, by }: ApprovalsOptions): Approvals {
+export function openApprovals(options: ApprovalsOptions): Approvals {
+  const { home, config, journal, by, show = () => {} } = options;
   const path = join(home, APPROVALS_FILE);
   const known = async (server: string) => (await read(path))[config]?.[server];
   /** One question at a time: several servers start at once. */
@@ -61,8 +64,9 @@ export function openApprovals({ home, config, journal, by }: ApprovalsOptions): 
     if (before !== undefined && await planHash(before) === hash) return;
     if (by === undefined) throw refusal(plan.server, before);
     const title = `Server "${plan.server}" ${before === undefined ? "is new" : "has changed"}:`;
-    const approved = by === "yes" ||
-      await by([title, ...planLines(plan, before)], "Start it like this?");
+    const lines = [title, ...planLines(plan, before)];
+    if (by === "yes") lines.forEach(show);
+    const approved = by === "yes" || await by(lines, "Start it like this?");
     const who = by === "yes" ? "flag" : "person";
     journal.write({ type: "approval", server: plan.server, plan: hash, by: who, approved });
     if (!approved) throw refusal(plan.server, before);

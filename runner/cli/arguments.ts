@@ -10,6 +10,14 @@ export const JSON_OPTION = { json: { type: "boolean" } } as const;
 /** Names the config file. */
 export const CONFIG_OPTION = { config: { type: "string" } } as const;
 
+/** Options of commands that start servers. */
+export const START_OPTIONS = {
+  ...CONFIG_OPTION,
+  ...JSON_OPTION,
+  profile: { type: "string" },
+  yes: { type: "boolean", short: "y" },
+} as const;
+
 /** The config file that is read without `--config`. */
 export const DEFAULT_CONFIG = "mcp-runner.yaml";
 

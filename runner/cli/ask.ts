@@ -13,15 +13,16 @@ import { MAX_SERVER_DEPTH, scan, stringMember } from "../../src/mcp/scan.ts";
 import { request } from "../client/mcp-client.ts";
 import { callTool } from "../client/tool-call.ts";
 import { loadConfig, type ServerConfig } from "../config/config.ts";
+import { selectProfile } from "../config/profile.ts";
 import { openHome } from "../local/home.ts";
 import { createRunner, type Runner } from "../runner.ts";
-import { CONFIG_OPTION, DEFAULT_CONFIG, JSON_OPTION, usageError } from "./arguments.ts";
+import { approver } from "./approving.ts";
+import { DEFAULT_CONFIG, START_OPTIONS, usageError } from "./arguments.ts";
 import { humanLog, type Terminal } from "./terminal.ts";
 
 /** Options of every command that asks a gateway. */
 export const ASK_OPTIONS = {
-  ...CONFIG_OPTION,
-  ...JSON_OPTION,
+  ...START_OPTIONS,
   url: { type: "string" },
   token: { type: "string" },
 } as const;
@@ -35,6 +36,8 @@ export type Ask = (method: string, members?: Readonly<Record<string, string>>) =
 /** Where to ask. */
 export interface AskOptions {
   readonly config?: string | undefined;
+  readonly profile?: string | undefined;
+  readonly yes?: boolean | undefined;
   readonly url?: string | undefined;
   readonly token?: string | undefined;
 }
@@ -49,12 +52,12 @@ export interface AskContext {
 
 /** Runs `work` with a gateway to ask. */
 export async function withAsk(
-  { config, url, token: given }: AskOptions,
+  { url, token: given, ...start }: AskOptions,
   { usage, terminal, needs }: AskContext,
   work: (ask: Ask) => Promise<void>,
 ): Promise<void> {
   if (url === undefined) {
-    await withRunner({ config, needs }, terminal, (runner) => work(localAsk(runner)));
+    await withRunner({ ...start, needs }, terminal, (runner) => work(localAsk(runner)));
     return;
   }
   const token = given ?? terminal.env["MCP_RUNNER_TOKEN"];
@@ -70,20 +73,23 @@ export async function withAsk(
 
 /** Runs `work` with servers of this command's own, all started that can be. */
 export async function withRunner(
-  { config = DEFAULT_CONFIG, needs = () => true }: {
+  { config = DEFAULT_CONFIG, profile, yes, needs = () => true }: {
     readonly config?: string | undefined;
+    readonly profile?: string | undefined;
+    readonly yes?: boolean | undefined;
     readonly needs?: AskContext["needs"];
   },
   terminal: Terminal,
   work: (runner: Runner) => Promise<void>,
 ): Promise<void> {
-  const loaded = await loadConfig(config);
+  const loaded = selectProfile(await loadConfig(config), profile);
   const runner = await createRunner({
     config: { ...loaded, servers: loaded.servers.filter(needs) },
     home: await openHome(),
     env: terminal.env,
     clock: systemClock,
     log: humanLog(terminal),
+    approve: approver(yes, terminal),
     changed: () => {},
   });
   const stopped = new Promise<never>((_, reject) => {

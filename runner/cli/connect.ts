@@ -2,28 +2,26 @@ import { hostname } from "node:os";
 import { joinResponse } from "../../src/access-api.ts";
 import { askWorker } from "../client/worker-api.ts";
 import { loadConfig } from "../config/config.ts";
+import { selectProfile } from "../config/profile.ts";
 import { loadCredentials, rememberWorker } from "../local/credentials.ts";
 import { openHome } from "../local/home.ts";
-import {
-  CONFIG_OPTION,
-  DEFAULT_CONFIG,
-  JSON_OPTION,
-  readArguments,
-  usageError,
-} from "./arguments.ts";
+import { approver } from "./approving.ts";
+import { DEFAULT_CONFIG, readArguments, START_OPTIONS, usageError } from "./arguments.ts";
 import { commands } from "./commands.ts";
 import { startServing } from "./serving.ts";
-import { humanLog, type Terminal, whenStopped } from "./terminal.ts";
+import { type Terminal, whenStopped } from "./terminal.ts";
 import { chooseWorker } from "./worker-url.ts";
 
-const OPTIONS = { ...CONFIG_OPTION, ...JSON_OPTION, code: { type: "string" } } as const;
+const OPTIONS = { ...START_OPTIONS, code: { type: "string" } } as const;
 
 /** `connect`: a runner for a worker elsewhere; joins it first if this machine has not. */
 export async function connect(args: readonly string[], terminal: Terminal): Promise<void> {
   const { usage } = commands["connect"] ?? { usage: "" };
   const { values, positionals: [url, ...rest] } = readArguments(args, OPTIONS, usage);
   if (rest.length > 0) throw usageError(`connect takes one URL, not also "${rest[0]}"`, usage);
-  const config = await loadConfig(values.config ?? DEFAULT_CONFIG);
+  const load = async () =>
+    selectProfile(await loadConfig(values.config ?? DEFAULT_CONFIG), values.profile);
+  const config = await load();
   const home = await openHome();
   const credentials = await loadCredentials(home);
   const origin = chooseWorker(url, credentials);
@@ -31,11 +29,12 @@ export async function connect(args: readonly string[], terminal: Terminal): Prom
   const token = known ?? await join(home, origin, values.code, terminal);
   const serving = await startServing({
     config,
+    load,
     home,
     runnerId: credentials.runnerId,
     dial: { origin, token },
-    env: terminal.env,
-    log: humanLog(terminal),
+    terminal,
+    approve: approver(values.yes, terminal),
   });
   try {
     await Promise.race([

@@ -5,13 +5,17 @@
  */
 import { hostname } from "node:os";
 import { systemClock } from "../../src/clock.ts";
+import { GatewayError } from "../../src/errors.ts";
 import { type Log, printable } from "../../src/log.ts";
 import { VERSION } from "../../src/version.ts";
 import type { Config } from "../config/config.ts";
 import { MAX_CALLS } from "../gateway/limits.ts";
-import { createRunner, type Runner } from "../runner.ts";
+import { createRunner, type Runner, type RunnerOptions } from "../runner.ts";
+import { runningRunners } from "../running.ts";
 import type { Dial } from "../tunnel/socket.ts";
 import { Tunnel } from "../tunnel/tunnel.ts";
+import { humanLog, type Terminal } from "./terminal.ts";
+import { warnOfPower } from "./power.ts";
 
 /** Milliseconds that calls in flight get to end after a stop was asked for. */
 const DRAIN_MS = 10_000;
@@ -19,11 +23,14 @@ const DRAIN_MS = 10_000;
 /** What is served, and where to. */
 export interface ServingOptions {
   readonly config: Config;
+  /** Reads the config as it is now. */
+  readonly load: () => Promise<Config>;
   readonly home: string;
   readonly runnerId: string;
   readonly dial: Dial;
-  readonly env: NodeJS.ProcessEnv;
-  readonly log: Log;
+  readonly terminal: Terminal;
+  /** Who agrees to how servers are run. */
+  readonly approve: RunnerOptions["approve"];
 }
 
 /** Servers behind an open tunnel. */
@@ -37,17 +44,26 @@ export interface Serving {
   stop(): Promise<void>;
 }
 
-/** Starts serving. */
+/**
+ * Starts serving.
+ *
+ * @throws {GatewayError} `usage` when another runner serves this config for the same worker.
+ */
 export async function startServing(options: ServingOptions): Promise<Serving> {
-  const { config, home, runnerId, dial, env, log } = options;
+  const { config, load, home, runnerId, dial, terminal, approve } = options;
+  const log = humanLog(terminal);
+  await refuseSecond(home, config.path, dial.origin);
+  warnOfPower(log);
   const offering: { tunnel?: Tunnel } = {};
   const runner = await createRunner({
     config,
     home,
     id: runnerId,
-    env,
+    origin: dial.origin,
+    env: terminal.env,
     clock: systemClock,
     log,
+    approve,
     // Nothing changes before a server is started, which is after the tunnel was made.
     changed: (lists) => offering.tunnel?.offer(lists),
   });
@@ -76,6 +92,8 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
     },
   });
   offering.tunnel = tunnel;
+  const reload = await runner.follow(load);
+  terminal.onReload(() => void reload.now());
   const started = runner.gateway.start().then(() => {
     // Who reads that it is ready may list tools the next moment.
     runner.announce();
@@ -86,12 +104,24 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
     ready: Promise.all([started, Promise.race([welcome, tunnel.ended])]).then(() => {}),
     ended: tunnel.ended,
     stop: async () => {
+      reload.stop();
       tunnel.drain(DRAIN_MS);
       await runner.gateway.idle(DRAIN_MS);
       tunnel.close();
       await runner.stop();
     },
   };
+}
+
+/** Two runners of one config would start every server twice, and take the tunnel from each other. */
+async function refuseSecond(home: string, config: string, origin: string): Promise<void> {
+  for (const other of await runningRunners(home)) {
+    if (other.config !== config || other.origin !== origin) continue;
+    throw new GatewayError(
+      "usage",
+      `Cannot serve ${printable(config)}: process ${other.pid} does so already, stop that first`,
+    );
+  }
 }
 
 /** Says of each server what it offers, or that it has failed, and where to look for what it does not. */

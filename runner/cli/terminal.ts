@@ -2,6 +2,8 @@ import { createInterface } from "node:readline/promises";
 import { GatewayError } from "../../src/errors.ts";
 import type { Log } from "../../src/log.ts";
 import { printable } from "../../src/log.ts";
+import { readHidden } from "./hidden-input.ts";
+import type { Signals } from "./signals.ts";
 
 /** What a command sees of the terminal and the process that it runs in. */
 export interface Terminal {
@@ -10,29 +12,54 @@ export interface Terminal {
   out(line: string): void;
   /** A line about what happens, to stderr. */
   note(line: string): void;
-  /** Asks the user and waits for a line. Throws `usage` where nobody is there to answer. */
-  ask(question: string): Promise<string>;
+  /** Asks the user and waits for a line, or until `signal` aborts. Throws `usage` where nobody is there to answer. */
+  ask(question: string, signal?: AbortSignal): Promise<string>;
+  /** Asks for a line that is not shown as it is typed; where nobody is there, all of stdin. Throws `usage`. */
+  askHidden(question: string): Promise<string>;
+  /** Whether a person is there to answer. */
+  readonly interactive: boolean;
   /** Aborted by Ctrl-C or SIGTERM; its reason is the name of the signal. */
   readonly stopped: AbortSignal;
+  /** See `Signals.onReload`. */
+  readonly onReload: (reload: () => void) => void;
 }
 
 /** The terminal of this process. */
-export function processTerminal(stopped: AbortSignal): Terminal {
+export function processTerminal({ stopped, onReload }: Signals): Terminal {
   return {
     env: process.env,
+    interactive: process.stdin.isTTY && process.stderr.isTTY,
     stopped,
+    onReload,
     out: (line) => void process.stdout.write(`${line}\n`),
     note: (line) => void process.stderr.write(`${line}\n`),
-    ask: async (question) => {
+    askHidden: (question) => {
+      const interrupt = () => void process.emit("SIGINT", "SIGINT");
+      return readHidden(question, process.stdin, process.stderr, interrupt);
+    },
+    ask: async (question, signal) => {
       if (!process.stdin.isTTY) throw new GatewayError("usage", `Cannot ask here: ${question}`);
       const input = createInterface({ input: process.stdin, output: process.stderr });
+      // While it asks, Ctrl-C is a key that readline gets.
+      input.on("SIGINT", () => void process.emit("SIGINT", "SIGINT"));
       try {
-        return await input.question(question, { signal: stopped });
+        const until = signal === undefined ? stopped : AbortSignal.any([stopped, signal]);
+        return await input.question(question, { signal: until });
       } finally {
         input.close();
       }
     },
   };
+}
+
+/** Asks a person for yes or no below `lines`; no unless they say yes. */
+export async function confirm(
+  terminal: Terminal,
+  lines: readonly string[],
+  question: string,
+): Promise<boolean> {
+  for (const line of lines) terminal.note(line);
+  return /^y(?:es)?$/i.test((await terminal.ask(`${question} [y/N] `)).trim());
 }
 
 /** Resolves when the user or the system asks the program to stop. */

@@ -66,7 +66,7 @@ export async function tryTool(
     server: {
       name: owned.config.name,
       image: owned.image() ?? "",
-      containerId: owned.server.containerId ?? "",
+      containerId: owned.server.containers[0] ?? "",
     },
     tool,
     result,

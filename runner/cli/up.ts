@@ -2,29 +2,23 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { ServedWorker } from "../../src/embedded-worker.ts";
 import { loadConfig } from "../config/config.ts";
+import { selectProfile } from "../config/profile.ts";
 import { loadCredentials, rememberWorker } from "../local/credentials.ts";
 import { serveEmbeddedWorker } from "../local/embedded-worker.ts";
 import { openHome } from "../local/home.ts";
-import {
-  CONFIG_OPTION,
-  DEFAULT_CONFIG,
-  JSON_OPTION,
-  readArgs,
-  readArguments,
-  usageError,
-} from "./arguments.ts";
+import { approver } from "./approving.ts";
+import { DEFAULT_CONFIG, readArgs, readArguments, START_OPTIONS, usageError } from "./arguments.ts";
 import { clientLines } from "./client-lines.ts";
 import { commands } from "./commands.ts";
 import { startServing } from "./serving.ts";
-import { humanLog, type Terminal, whenStopped } from "./terminal.ts";
+import { type Terminal, whenStopped } from "./terminal.ts";
 import { tryTool } from "./trial.ts";
 
 /** Port of the worker unless `--port` says otherwise. */
 const DEFAULT_PORT = 8787;
 
 const OPTIONS = {
-  ...CONFIG_OPTION,
-  ...JSON_OPTION,
+  ...START_OPTIONS,
   port: { type: "string" },
   once: { type: "boolean" },
   try: { type: "string" },
@@ -39,8 +33,8 @@ interface Tokens {
 /** `up`: a worker on loopback and a runner, in this process. */
 export async function up(args: readonly string[], terminal: Terminal): Promise<void> {
   const options = read(args);
-  const log = humanLog(terminal);
-  const config = await loadConfig(options.config);
+  const load = async () => selectProfile(await loadConfig(options.config), options.profile);
+  const config = await load();
   const home = await openHome();
   const { runnerId } = await loadCredentials(home);
   const worker = await serveEmbeddedWorker({
@@ -55,10 +49,11 @@ export async function up(args: readonly string[], terminal: Terminal): Promise<v
     const endpoint = { url: `${worker.origin}/mcp`, token: tokens.client };
     const serving = await startServing({
       config,
+      load,
       home,
       runnerId,
-      log,
-      env: terminal.env,
+      terminal,
+      approve: approver(options.yes, terminal),
       dial: { origin: worker.origin, token: tokens.tunnel },
     });
     try {
@@ -104,6 +99,8 @@ function read(args: readonly string[]) {
   return {
     port,
     config: values.config ?? DEFAULT_CONFIG,
+    profile: values.profile,
+    yes: values.yes,
     once: values.once ?? false,
     json: values.json ?? false,
     call: values.try === undefined

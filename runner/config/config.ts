@@ -55,6 +55,8 @@ export interface ServerConfig extends ServerRules {
   readonly user: string | undefined;
   readonly isolation: Isolation;
   readonly life: Life;
+  /** Names of the fields that the file has of it: a catalog's entry decides about the others. */
+  readonly given: readonly string[];
   /** Values for the parameters of its catalog entry. */
   readonly settings: Readonly<Record<string, unknown>>;
   /** Which tools make tasks. */
@@ -116,9 +118,13 @@ export interface ConfigPlace {
  */
 export async function loadConfig(file: string): Promise<Config> {
   const text = await readText(file);
+  return await parseConfig(text, { file, cwd: process.cwd(), machine: configMachine() });
+}
+
+/** The machine whose paths a config names. */
+export function configMachine(): BindMachine {
   const machine = thisMachine(undefined);
-  const ours = [...machine.ours, homeDirectory()];
-  return await parseConfig(text, { file, cwd: process.cwd(), machine: { ...machine, ours } });
+  return { ...machine, ours: [...machine.ours, homeDirectory()] };
 }
 
 /**
@@ -178,6 +184,9 @@ async function readText(file: string): Promise<string> {
     const facts = await stat(file);
     if (facts.isDirectory()) throw refuse("it is a folder, name the file in it");
     if (!facts.isFile()) throw refuse("it is not a regular file, copy its text into one");
+    if (process.platform !== "win32" && (facts.mode & 0o002) !== 0) {
+      throw refuse(`every user of this machine may change it, run "chmod o-w ${printable(file)}"`);
+    }
     if (facts.size > MAX_CONFIG_BYTES) {
       throw refuse(`it has ${facts.size} bytes, at most ${MAX_CONFIG_BYTES} are allowed`);
     }

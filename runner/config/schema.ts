@@ -82,6 +82,7 @@ export function configSchema(place: VolumePlace) {
     }),
     v.transform((it) => ({
       source: it.source,
+      given: Object.keys(it).toSorted(),
       settings: it.config ?? {},
       args: it.args ?? [],
       env: it.env ?? {},

@@ -106,6 +106,12 @@ function convert(from: string, name: string, entry: ClientServer): Imported | st
     notes,
   });
   const remote = /^https?:/.test(program.source);
+  for (const path of program.args.filter((arg) => /^(?:\/|~\/|[A-Za-z]:[\\/])/.test(arg))) {
+    if (program.volumes.some((volume) => volume.includes(`:${path}`))) continue;
+    notes.push(
+      `${path} may be a path of this machine, which it does not see: add it under volumes`,
+    );
+  }
   const headers = remote ? headersOf(name, { ...program, entry }, { refs, secrets, notes }) : {};
   const allow = [...entry.alwaysAllow, ...entry.autoApprove];
   return {
@@ -189,6 +195,6 @@ function headersOf(
   return headers;
 }
 
-function withoutHeaders({ headers: _, ...fields }: Readonly<Record<string, unknown>>) {
-  return fields;
+function withoutHeaders(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([field]) => field !== "headers"));
 }

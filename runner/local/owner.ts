@@ -18,6 +18,8 @@ const OWNER_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** A listening process answers a connection at once, or the kernel does for it. */
 const CONNECT_MS = 2_000;
 
+const MAX_STATUS_BYTES = 4 * 1024 * 1024;
+
 /** This process as the owner of what it makes in the engine. */
 export interface Owner {
   /** UUID, new for each run. */
@@ -29,10 +31,19 @@ export interface Owner {
   close(): Promise<void>;
 }
 
-/** Makes this process an owner, alive until it ends. */
-export async function claimOwner(home: string): Promise<Owner> {
+/**
+ * Makes this process an owner, alive until it ends.
+ *
+ * @param status What it says of itself to who asks, see `askOwners`; nothing unless given.
+ */
+export async function claimOwner(home: string, status: () => string = () => ""): Promise<Owner> {
   const id = randomUUID();
-  const server = createServer((socket) => socket.destroy());
+  const server = createServer((socket) => {
+    // Who only looks whether somebody is there does not read.
+    socket.on("error", () => {});
+    socket.setTimeout(CONNECT_MS, () => socket.destroy());
+    socket.end(status());
+  });
   if (process.platform === "win32") {
     await listen(server, pipeOf(id));
   } else {
@@ -95,6 +106,15 @@ export async function forgetDeadOwners(home: string): Promise<number> {
   return removed.reduce<number>((sum, one) => sum + one, 0);
 }
 
+/** What each runner of this state directory that lives says of itself; not on Windows. */
+export async function askOwners(home: string): Promise<readonly string[]> {
+  const owners = (await readdir(home)).filter((name) =>
+    name.endsWith(".sock") && OWNER_ID.test(name.slice(0, -".sock".length))
+  );
+  const answers = await Promise.all(owners.map((name) => withSocketPath(home, name, listenTo)));
+  return answers.filter((text) => text !== "");
+}
+
 function pipeOf(owner: string): string {
   return `\\\\.\\pipe\\mcp-runner-${owner}`;
 }
@@ -120,5 +140,26 @@ async function reach(path: string): Promise<string | undefined> {
     socket.setTimeout(CONNECT_MS, () => settle("ETIMEDOUT"));
     socket.once("connect", () => settle(undefined));
     socket.once("error", ({ code }: NodeJS.ErrnoException) => settle(code ?? "EIO"));
+  });
+}
+
+/** All that is said at `path`; empty when nobody is there. */
+async function listenTo(path: string): Promise<string> {
+  return await new Promise((resolve) => {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    const socket = connect(path);
+    const settle = (): void => {
+      socket.destroy();
+      resolve(new TextDecoder().decode(Buffer.concat(chunks)));
+    };
+    socket.setTimeout(CONNECT_MS, settle);
+    socket.on("data", (chunk) => {
+      length += chunk.length;
+      if (length <= MAX_STATUS_BYTES) chunks.push(chunk);
+      else settle();
+    });
+    socket.once("end", settle);
+    socket.once("error", settle);
   });
 }

@@ -19,6 +19,9 @@ servers:
     tools: { allow: ["*"], deny: [get-env] }
 `;
 
+/** Commands that start servers. */
+const STARTING = new Set(["up", "connect", "inspect", "tools", "prompts", "resources"]);
+
 /** A machine of a user: a folder with a config and the state of mcp-runner. */
 export interface Machine extends AsyncDisposable {
   readonly folder: string;
@@ -31,16 +34,21 @@ export interface Machine extends AsyncDisposable {
   createToken(...tools: string[]): Promise<string>;
 }
 
-/** Makes a machine with `config` as its mcp-runner.yaml. */
-export async function createMachine(config: string = EVERYTHING): Promise<Machine> {
+/** Makes a machine with `config` as its mcp-runner.yaml; `env` is added to that of its programs. */
+export async function createMachine(
+  config: string = EVERYTHING,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Machine> {
   const folder = await mkdtemp(join(tmpdir(), "mcp-runner-machine-"));
   const home = join(folder, "home");
   await writeFile(join(folder, "mcp-runner.yaml"), config);
   const programs: Program[] = [];
   const start = (...args: string[]): Program => {
-    const program = startProgram(NODE, [built("runner.js"), ...args], {
+    // Nobody is there to agree to how the servers are run.
+    const agreed = STARTING.has(args[0] ?? "") ? ["--yes"] : [];
+    const program = startProgram(NODE, [built("runner.js"), ...args, ...agreed], {
       cwd: folder,
-      env: { MCP_RUNNER_HOME: home },
+      env: { ...env, MCP_RUNNER_HOME: home },
     });
     programs.push(program);
     return program;

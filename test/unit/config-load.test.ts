@@ -46,13 +46,27 @@ test("docs/config.md shows a configuration, and the problems of a faulty one", a
     ([, text]) => text,
   );
   const { servers } = await loadConfig(await file("good.yaml", good));
-  assert.deepEqual(servers.map(({ name }) => name), ["everything", "notes", "team"]);
+  assert.deepEqual(servers.map(({ name }) => name), ["everything", "notes", "github", "team"]);
 
   const path = await file("faulty.yaml", faulty);
   await assert.rejects(loadConfig(path), {
     message: message.trim().replaceAll("mcp-runner.yaml", path),
   });
 });
+
+if (process.platform !== "win32") {
+  test("loadConfig() refuses a file that every user may write", async () => {
+    const path = await file("open.yaml", "version: 1\nservers: {}\n");
+    await chmod(path, 0o666);
+    await assert.rejects(loadConfig(path), {
+      code: "config_invalid",
+      message:
+        `Cannot read ${path}: every user of this machine may change it, run "chmod o-w ${path}"`,
+    });
+    await chmod(path, 0o664);
+    assert.deepEqual((await loadConfig(path)).servers, []);
+  });
+}
 
 test("loadConfig() accepts a byte order mark", async () => {
   const path = await file("bom.yaml", "\uFEFFversion: 2\nservers: {}\n");

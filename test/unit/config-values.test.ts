@@ -45,6 +45,7 @@ test("parseConfig() fills in everything that a server leaves out", async () => {
       args: [],
       env: {},
       ...UNSAID,
+      given: ["prompts", "resources", "source", "tools"],
       tools: { allow: [], deny: [] },
       prompts: { allow: [], deny: [] },
       resources: { allow: [], deny: [] },
@@ -81,6 +82,18 @@ servers:
     // As written: a version number must not lose its zero, nor a large number its digits.
     env: { VERSION: "1.10", BIG: "12345678901234567890", ON: "True", EMPTY: "", LINES: "a\nb" },
     ...UNSAID,
+    given: [
+      "args",
+      "env",
+      "limits",
+      "prefix",
+      "prompts",
+      "resources",
+      "source",
+      "tasks",
+      "tools",
+      "volumes",
+    ],
     volumes: [
       { hostPath: "/home/ada/conf/data", containerPath: "/data", readOnly: true },
       { hostPath: "/home/ada/notes", containerPath: "/notes", readOnly: false },

@@ -1,0 +1,151 @@
+import { systemClock } from "../../src/clock.ts";
+import { GatewayError } from "../../src/errors.ts";
+import { printable } from "../../src/log.ts";
+
+import type { ServerConfig } from "../config/config.ts";
+import { editConfig } from "../config/config-file.ts";
+import type { Entry } from "../config/edit.ts";
+import { parseSource, type ServerSource } from "../config/source.ts";
+import { nameFor } from "../import/imported.ts";
+import { openHome } from "../local/home.ts";
+import { createRunner } from "../runner.ts";
+import { openSecretStore } from "../secrets/store.ts";
+import type { ListedEntry } from "../server/listed.ts";
+import { approver } from "./approving.ts";
+import { DEFAULT_CONFIG, readArguments, START_OPTIONS, usageError } from "./arguments.ts";
+import { commands } from "./commands.ts";
+import { chosen } from "./tool-choice.ts";
+import { humanLog, type Terminal } from "./terminal.ts";
+
+const OPTIONS = {
+  ...START_OPTIONS,
+  name: { type: "string" },
+  allow: { type: "string", multiple: true },
+  set: { type: "string", multiple: true },
+  network: { type: "string", multiple: true },
+  "no-start": { type: "boolean" },
+} as const;
+
+/**
+ * `add <source> [-- <arguments>…]`: shows what will be run, runs it once, lets the user pick the tools
+ * to allow, and writes the server into the config.
+ */
+export async function add(args: readonly string[], terminal: Terminal): Promise<void> {
+  const { usage } = commands["add"] ?? { usage: "" };
+  const split = args.indexOf("--");
+  const own = split < 0 ? args : args.slice(0, split);
+  const { values, positionals: [source, ...rest] } = readArguments(own, OPTIONS, usage);
+  if (source === undefined || rest.length > 0) throw usageError("add takes one source", usage);
+  const editable = await editConfig(values.config ?? DEFAULT_CONFIG);
+  const taken = new Set(editable.config.servers.map(({ name }) => name));
+  const name = values.name ?? nameFor(baseName(parseSource(source)), taken);
+  const settings = readSettings(values.set ?? [], usage);
+  const words = split < 0 ? [] : args.slice(split + 1);
+  const entry = (allow: readonly string[]): Entry => ({
+    name,
+    fields: {
+      source,
+      ...(words.length > 0 && { args: words }),
+      ...(Object.keys(settings).length > 0 && { config: settings }),
+      ...(values.network !== undefined && { network: values.network }),
+      ...(allow.length > 0 && { tools: { allow } }),
+    },
+  });
+  const config = await editable.with([entry([])]);
+  const server = config.servers.find((one) => one.name === name);
+  if (server === undefined) throw new TypeError("A server that was added is not in its config");
+  const tools = values["no-start"] === true
+    ? undefined
+    : await listTools({ ...config, servers: [server] }, values.yes, terminal);
+  const allow = values.allow ?? (tools && await chosen(tools, terminal)) ?? [];
+  await editable.add([entry(allow)]);
+  if (values.json) {
+    const names = tools?.map(({ key }) => key);
+    terminal.out(JSON.stringify({ ok: true, server: name, allow, ...(names && { tools: names }) }));
+    return;
+  }
+  const file = values.config ?? DEFAULT_CONFIG;
+  terminal.out(`Added server "${name}" to ${printable(file)}`);
+  terminal.out(
+    allow.length > 0
+      ? `Allowed tools: ${printable(allow.join(", "))}`
+      : "None of its tools is allowed yet: name them under tools.allow",
+  );
+}
+
+/** Starts the server once, as it would be run, and asks for its tools. */
+async function listTools(
+  config: Awaited<ReturnType<typeof editConfig>>["config"],
+  yes: boolean | undefined,
+  terminal: Terminal,
+): Promise<readonly ListedEntry[]> {
+  const home = await openHome();
+  const runner = await createRunner({
+    config,
+    home,
+    env: terminal.env,
+    clock: systemClock,
+    log: humanLog(terminal),
+    approve: approver(yes, terminal),
+    changed: () => {},
+  });
+  const stopped = new Promise<never>((_, reject) => {
+    terminal.stopped.addEventListener("abort", () => {
+      reject(new GatewayError("call_cancelled", "Interrupted"));
+    });
+  });
+  try {
+    const [owned] = runner.servers.values();
+    if (owned === undefined) return [];
+    await askForSecrets(owned.config, home, terminal);
+    await Promise.race([owned.server.start(), stopped]);
+    return owned.server.lists?.tools ?? [];
+  } finally {
+    await runner.stop();
+  }
+}
+
+/** Asks for the secrets of the store that are missing, where somebody is there to be asked. */
+async function askForSecrets(
+  { secrets, secretFiles }: ServerConfig,
+  home: string,
+  terminal: Terminal,
+): Promise<void> {
+  if (!terminal.interactive) return;
+  const store = openSecretStore({ home, env: terminal.env });
+  for (const [variable, reference] of Object.entries({ ...secrets, ...secretFiles })) {
+    if (reference.kind !== "store" || await store.has(reference.name)) continue;
+    const value = await terminal.askHidden(`${variable} (kept as secret ${reference.name}): `);
+    if (value !== "") await store.set(reference.name, value);
+  }
+}
+
+/** What a server is called that has no name of its own yet. */
+function baseName(source: ServerSource): string {
+  const last = (text: string) => text.split("/").at(-1) ?? text;
+  switch (source.kind) {
+    case "npm":
+    case "pypi":
+      return last(source.package).replace(/^(?:mcp-)?server-|^mcp-|-mcp(?:-server)?$/g, "");
+    case "image":
+      return last(source.reference).replace(/[:@].*$/, "");
+    case "docker":
+      return source.entry;
+    case "registry":
+      return last(source.name);
+    case "running":
+      return source.container;
+    case "http":
+      return new URL(source.url).hostname.replace(/^(?:mcp|www|api)\./, "").replace(/\.[^.]+$/, "");
+    case "commands":
+      return "commands";
+  }
+}
+
+function readSettings(pairs: readonly string[], usage: string): Record<string, string> {
+  return Object.fromEntries(pairs.map((pair) => {
+    const equals = pair.indexOf("=");
+    if (equals < 1) throw usageError(`--set takes <parameter>=<value>, not "${pair}"`, usage);
+    return [pair.slice(0, equals), pair.slice(equals + 1)];
+  }));
+}

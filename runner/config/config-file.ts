@@ -1,0 +1,51 @@
+import { chmod, readFile, realpath, stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { GatewayError } from "../../src/errors.ts";
+import { printable } from "../../src/log.ts";
+import { replaceFile } from "../local/atomic-file.ts";
+import { type Config, configMachine, parseConfig } from "./config.ts";
+import { addServers, type Entry, NEW_CONFIG } from "./edit.ts";
+
+/** A config that servers are added to. */
+export interface EditableConfig {
+  /** What it holds now; no servers if there is no file yet. */
+  readonly config: Config;
+  /** What it would hold with these servers, all of it checked. Nothing is written. */
+  with(entries: readonly Entry[]): Promise<Config>;
+  /** Writes it with these servers, at the end. */
+  add(entries: readonly Entry[]): Promise<void>;
+}
+
+/**
+ * Opens the config `file`, relative to the working directory. One that is not there is made by `add`.
+ *
+ * @throws {GatewayError} `config_invalid` when what is there cannot be used.
+ */
+export async function editConfig(file: string): Promise<EditableConfig> {
+  const known = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw new GatewayError("config_invalid", `Cannot read ${printable(file)}: ${error.code}`);
+  });
+  const text = known ?? NEW_CONFIG;
+  const parse = (of: string) =>
+    parseConfig(of, { file, cwd: process.cwd(), machine: configMachine() });
+  return {
+    config: await parse(known ?? "version: 1\nservers: {}\n"),
+    with: async (entries) => await parse(await addServers(text, entries)),
+    add: async (entries) => {
+      const added = await addServers(text, entries);
+      await parse(added);
+      // A link stays one: what it leads to is written.
+      const path = await realpath(file).catch(() => file);
+      if ((await readFile(path, "utf8").catch(() => undefined)) !== known) {
+        throw new GatewayError(
+          "config_invalid",
+          `Cannot write ${printable(basename(file))}: somebody has just changed it, try again`,
+        );
+      }
+      const mode = (await stat(path).catch(() => undefined))?.mode;
+      await replaceFile(path, added);
+      await chmod(path, mode === undefined ? 0o644 : mode & 0o777);
+    },
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * What is known of a server: how it is, what clients may use of it, and what they do not see as it is
+ * and why. Printed by `inspect`, and said by a running runner to who asks it.
+ *
+ * @module
+ */
+import * as v from "valibot";
+import { isAllowed } from "../src/policy/allowlist.ts";
+import { isUriAllowed } from "../src/policy/uri-rules.ts";
+import { listNames, type OfferedList } from "../src/mcp/offer.ts";
+import { targetText } from "./config/egress-target.ts";
+import { sourceText } from "./config/source-text.ts";
+import type { Gateway } from "./gateway/gateway.ts";
+import type { OwnedServer } from "./fleet.ts";
+
+const count = v.object({ listed: v.number(), allowed: v.number() });
+
+const list = v.picklist(listNames());
+
+const inspection = v.object({
+  name: v.string(),
+  state: v.picklist(["cold", "starting", "ready", "draining", "failed"]),
+  /** Why it has failed, or why its last start has. */
+  error: v.optional(v.string()),
+  source: v.string(),
+  image: v.optional(v.string()),
+  /** Of which era of MCP it is. */
+  era: v.optional(v.picklist(["modern", "legacy"])),
+  /** Its processes that run now, or the connections that stand for them. */
+  processes: v.number(),
+  /** Ids of its containers that run now. */
+  containers: v.array(v.string()),
+  prefix: v.string(),
+  network: v.array(v.string()),
+  lists: v.object({
+    tools: count,
+    prompts: count,
+    resources: count,
+    resourceTemplates: count,
+  }),
+  problems: v.array(
+    v.object({
+      kind: v.picklist(["broken", "collision", "shortened", "rewritten"]),
+      list,
+      key: v.string(),
+      exposed: v.optional(v.string()),
+      why: v.string(),
+      fix: v.optional(v.string()),
+    }),
+  ),
+});
+
+/** What is known of one server. */
+export type Inspection = v.InferOutput<typeof inspection>;
+
+/** What a running runner says of itself. */
+export const runnerStatus = v.object({
+  pid: v.number(),
+  /** Absolute path of its config. */
+  config: v.string(),
+  /** Origin of the worker that it serves; undefined for one that serves nobody. */
+  origin: v.optional(v.string()),
+  /** Why the config as it is now is not the one in use. */
+  problem: v.optional(v.string()),
+  servers: v.array(inspection),
+});
+
+/** What a running runner says of itself. */
+export type RunnerStatus = v.InferOutput<typeof runnerStatus>;
+
+/** What is known of `owned` now; nothing is started for it. */
+export function inspectionOf(gateway: Gateway, owned: OwnedServer): Inspection {
+  const { server, config } = owned;
+  const { name, prefix, source, network } = config;
+  const image = owned.image();
+  const countOf = (list: OfferedList) => {
+    const keys = (server.lists?.[list] ?? []).map(({ key }) => key);
+    const allowed = list === "tools" || list === "prompts"
+      ? keys.filter((key) => isAllowed(config[list], key))
+      : keys.filter((key) => isUriAllowed(config.resources, key));
+    return { listed: keys.length, allowed: allowed.length };
+  };
+  return {
+    name,
+    state: server.state,
+    ...(server.failure !== undefined && { error: server.failure.message }),
+    source: sourceText(source),
+    ...(image !== undefined && { image }),
+    ...(server.era !== undefined && { era: server.era }),
+    processes: server.processes,
+    containers: [...server.containers],
+    prefix,
+    network: network.map(targetText),
+    lists: {
+      tools: countOf("tools"),
+      prompts: countOf("prompts"),
+      resources: countOf("resources"),
+      resourceTemplates: countOf("resourceTemplates"),
+    },
+    problems: [...gateway.problems(name)],
+  };
+}
