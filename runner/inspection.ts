@@ -82,7 +82,8 @@ export function inspectionOf(gateway: Gateway, owned: OwnedServer): Inspection {
   };
   return {
     name,
-    state: server.state,
+    // Whoever looks at a server that could not be started wants to hear that, not that it is not running.
+    state: server.state === "cold" && server.failure !== undefined ? "failed" : server.state,
     ...(server.failure !== undefined && { error: server.failure.message }),
     source: sourceText(source),
     ...(image !== undefined && { image }),

@@ -56,6 +56,8 @@ export interface RunnerOptions {
   readonly log: Log;
   /** Who agrees to how servers are run; nobody unless given. */
   readonly approve?: "yes" | Confirm | undefined;
+  /** Whether servers are started even if their lists are remembered: somebody wants to see that they do. */
+  readonly fresh?: boolean;
   /** Whether images are pinned anew; see `LaunchContext.accept`. */
   readonly accept?: boolean;
   /** Called when what the gateway offers has changed, with the lists that a server said have. */
@@ -163,7 +165,7 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
         ...(probeTimeoutMs !== undefined && { probeTimeoutMs }),
         ...(server.source.kind !== "http" && {
           eraMemory: eras.of(program),
-          listMemory: lists.of(program),
+          ...(options.fresh !== true && { listMemory: lists.of(program) }),
         }),
       }),
   });
@@ -182,6 +184,7 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
     log,
     journal,
     ...(tasks !== undefined && { tasks }),
+    forOwner: id === undefined,
     servers: fleet.gatewayServers(),
   });
   const runner: Runner = {

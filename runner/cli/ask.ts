@@ -73,11 +73,13 @@ export async function withAsk(
 
 /** Runs `work` with servers of this command's own, all started that can be. */
 export async function withRunner(
-  { config = DEFAULT_CONFIG, profile, yes, needs = () => true }: {
+  { config = DEFAULT_CONFIG, profile, yes, fresh = false, needs = () => true }: {
     readonly config?: string | undefined;
     readonly profile?: string | undefined;
     readonly yes?: boolean | undefined;
     readonly needs?: AskContext["needs"];
+    /** See `RunnerOptions.fresh`. */
+    readonly fresh?: boolean;
   },
   terminal: Terminal,
   work: (runner: Runner) => Promise<void>,
@@ -90,6 +92,7 @@ export async function withRunner(
     clock: systemClock,
     log: humanLog(terminal),
     approve: approver(yes, terminal),
+    fresh,
     changed: () => {},
   });
   const stopped = new Promise<never>((_, reject) => {

@@ -45,7 +45,7 @@ export async function inspect(args: readonly string[], terminal: Terminal): Prom
     show(running, { only, json: values.json ?? false }, terminal);
     return;
   }
-  await withRunner(values, terminal, async (runner) => {
+  await withRunner({ ...values, fresh: true }, terminal, async (runner) => {
     show(runner.status(), { only, json: values.json ?? false }, terminal);
   });
 }
