@@ -129,7 +129,7 @@ for (const [name, bin] of nodes) {
     // What npx runs, without npx in between: npm keeps some signals to itself.
     await using program = startProgram(
       join(folder, "node_modules/.bin/mcp-runner"),
-      ["connect", worker.origin, "--code", worker.joinCode],
+      ["connect", "--yes", worker.origin, "--code", worker.joinCode],
       { cwd: machine.folder, env: { ...environment(bin), MCP_RUNNER_HOME: machine.home } },
     );
     await program.printed(/^Ready/m);
