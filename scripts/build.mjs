@@ -1,7 +1,7 @@
 /**
- * Builds what is shipped: `dist/worker.js` (the edge program), `dist/runner.js` (the command-line
- * program) and `dist/egress.js` (the proxy that it runs in containers), each one ESM file that needs
- * nothing beside it, and `dist/LICENSES.txt`.
+ * Builds what is shipped: `dist/worker.js` (the edge program), `dist/runner.js` with `dist/program.js`
+ * (the command-line program: help at once, and everything else), `dist/egress.js` (the proxy that it
+ * runs in containers), each one ESM file without dependencies, and `dist/LICENSES.txt`.
  *
  * Called by `npm run build`, `npm pack` and scripts/bootstrap.mjs. Runs on Node 20 and later.
  *
@@ -24,6 +24,9 @@ export const MAX_WORKER_GZIP_BYTES = 150 * 1024;
 
 /** Packages that are left out: native code or gRPC that no code path of ours reaches. */
 const STUBBED = ["ssh2", "cpu-features", "@grpc/grpc-js", "@grpc/proto-loader", "protobufjs"];
+
+/** What dist/runner.js loads when there is something to run. */
+const PROGRAM = "./program.js";
 
 /** Optional extras of `ws` and `debug`, which do without when these fail to load. */
 const ABSENT = ["bufferutil", "utf-8-validate", "supports-color"];
@@ -145,6 +148,19 @@ export const workerOptions = {
   conditions: ["worker", "import"],
 };
 
+/**
+ * Leaves the program out of the file that only starts it: V8 reads every byte of a file, and help must
+ * not wait for a megabyte.
+ *
+ * @type {esbuild.Plugin}
+ */
+const programBeside = {
+  name: "program-beside",
+  setup(build) {
+    build.onResolve({ filter: /^\.\/program\.ts$/ }, () => ({ path: PROGRAM, external: true }));
+  },
+};
+
 /** @type {esbuild.BuildOptions} */
 export const runnerOptions = {
   ...shared,
@@ -154,6 +170,15 @@ export const runnerOptions = {
   banner: { js: "#!/usr/bin/env node" },
   define: { __dirname: "import.meta.dirname" },
 };
+
+/** @type {esbuild.BuildOptions} */
+const launcherOptions = {
+  ...runnerOptions,
+  plugins: [programBeside, ...(runnerOptions.plugins ?? [])],
+};
+
+/** @type {esbuild.BuildOptions} */
+const programOptions = { ...runnerOptions, banner: {} };
 
 /** @type {esbuild.BuildOptions} */
 export const egressOptions = { ...runnerOptions, banner: {} };
@@ -178,7 +203,7 @@ export async function bundle({ root, entry, version, options }) {
   const [file] = result.outputFiles ?? [];
   const [output] = Object.values(result.metafile?.outputs ?? {});
   if (file === undefined || output === undefined) throw new Error(`Cannot bundle ${entry}`);
-  if (output.imports.length > 0) {
+  if (output.imports.some(({ path }) => path !== PROGRAM)) {
     const left = output.imports.map(({ path }) => path).join(", ");
     throw new Error(`Cannot bundle ${entry}: it would still import ${left} at run time`);
   }
@@ -237,9 +262,10 @@ async function replace(path, content, mode) {
  */
 export async function build(root) {
   const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
-  const [worker, runner, egress] = await Promise.all([
+  const [worker, runner, program, egress] = await Promise.all([
     bundle({ root, entry: "worker/main.ts", version, options: workerOptions }),
-    bundle({ root, entry: "runner/main.ts", version, options: runnerOptions }),
+    bundle({ root, entry: "runner/main.ts", version, options: launcherOptions }),
+    bundle({ root, entry: "runner/program.ts", version, options: programOptions }),
     bundle({ root, entry: "runner/egress-proxy/main.ts", version, options: egressOptions }),
   ]);
   const gzipBytes = gzipSync(worker.code, { level: 9 }).length;
@@ -251,16 +277,19 @@ export async function build(root) {
   await mkdir(join(root, "dist"), { recursive: true });
   await replace(join(root, "dist/worker.js"), worker.code, 0o644);
   await replace(join(root, "dist/runner.js"), runner.code, 0o755);
+  await replace(join(root, "dist/program.js"), program.code, 0o644);
   await replace(join(root, "dist/egress.js"), egress.code, 0o644);
   const texts = await licences(root, [
     ...worker.packages,
     ...runner.packages,
+    ...program.packages,
     ...egress.packages,
   ]);
   await replace(join(root, "dist/LICENSES.txt"), texts, 0o644);
   return [
     size("dist/worker.js", worker.code),
     size("dist/runner.js", runner.code),
+    size("dist/program.js", program.code),
     size("dist/egress.js", egress.code),
   ];
 }

@@ -1,14 +1,9 @@
 import { VERSION } from "../../src/version.ts";
-import type { Terminal } from "./terminal.ts";
 
-/** Runs a command; it rejects with a `GatewayError` that says what is wrong. */
-export type Run = (args: readonly string[], terminal: Terminal) => Promise<void>;
-
-/** A command of the program. Its code is loaded only when it runs. */
+/** A command of the program, for its help. What it does is in program.ts. */
 export interface Command {
   readonly usage: string;
   readonly summary: string;
-  readonly load: () => Promise<Run>;
 }
 
 /** The commands by name, in the order of the help. */
@@ -18,100 +13,83 @@ export const commands: Readonly<Record<string, Command>> = {
       "mcp-runner up [--config <file>] [--profile <name>] [--yes] [--port <number>] [--once] " +
       "[--json] [--try <tool> [--args <json>]]",
     summary: "Run the servers of mcp-runner.yaml with a worker on this machine",
-    load: async () => (await import("./up.ts")).up,
   },
   connect: {
     usage: "mcp-runner connect [<worker URL>] [--code <join code>] [--config <file>] " +
       "[--profile <name>] [--yes] [--json]",
     summary: "Run the servers of mcp-runner.yaml for a worker elsewhere",
-    load: async () => (await import("./connect.ts")).connect,
   },
   disconnect: {
     usage: "mcp-runner disconnect [<worker URL>] [--json]",
     summary: "Give this machine's access to a worker back and forget it",
-    load: async () => (await import("./disconnect.ts")).disconnect,
   },
   tools: {
     usage: "mcp-runner tools ls | call <server>__<tool> [--args <json>] " +
       "[--url <MCP URL> --token <token> | --config <file> --profile <name> --yes] [--json]",
     summary: "List or call the allowed tools, here or through a worker",
-    load: async () => (await import("./tools.ts")).tools,
   },
   prompts: {
     usage: "mcp-runner prompts ls | get <server>__<prompt> [--args <json>] " +
       "[--url <MCP URL> --token <token> | --config <file> --profile <name> --yes] [--json]",
     summary: "List or get the allowed prompts, here or through a worker",
-    load: async () => (await import("./prompts.ts")).prompts,
   },
   resources: {
     usage: "mcp-runner resources ls | read <URI> " +
       "[--url <MCP URL> --token <token> | --config <file> --profile <name> --yes] [--json]",
     summary: "List or read the allowed resources, here or through a worker",
-    load: async () => (await import("./resources.ts")).resources,
   },
   add: {
     usage: "mcp-runner add <source> [--name <name>] [--allow <tool>]... " +
       "[--set <parameter>=<value>]... [--network <host>:<port>]... [--no-start] [--config <file>] " +
       "[--yes] [--json] [-- <argument>...]",
     summary: "See what a server would run, pick its tools, and add it to mcp-runner.yaml",
-    load: async () => (await import("./add.ts")).add,
   },
   import: {
     usage: "mcp-runner import <client's file or ~/.docker/mcp> [--allow <tool>]... " +
       "[--secrets <file>] [--dry-run] [--config <file>] [--json]",
     summary: "Bring along the servers of Claude, Cursor, VS Code or Docker's gateway",
-    load: async () => (await import("./import.ts")).importServers,
   },
   approve: {
-    usage: "mcp-runner approve [<server>...] [--config <file>] [--yes] [--json]",
+    usage: "mcp-runner approve [<server>...] [--config <file>] [--profile <name>] [--yes] [--json]",
     summary: "See how servers are run, and agree to it",
-    load: async () => (await import("./approve.ts")).approve,
   },
   inspect: {
     usage: "mcp-runner inspect [<server>] [--config <file>] [--profile <name>] [--yes] [--json]",
     summary: "Say how each server is, what clients see of it, and why not the rest",
-    load: async () => (await import("./inspect.ts")).inspect,
   },
   calls: {
     usage: "mcp-runner calls [--server <name>] [--tool <pattern>] [--client <id>] " +
       "[--status <status>] [--since <10m | time>] [--limit <number>] [--follow] [--all-events] " +
       "[--json]",
     summary: "Show what was called, by whom, how long it took and how it ended",
-    load: async () => (await import("./calls.ts")).calls,
   },
   catalog: {
     usage: "mcp-runner catalog ls | search <words> | show <entry> [--refresh] [--config <file>] " +
       "[--json]",
     summary: "List, search and show the servers that catalogs describe",
-    load: async () => (await import("./catalog.ts")).catalog,
   },
   login: {
     usage: "mcp-runner login <server> [--no-browser] [--port <number>] [--client-metadata] " +
       "[--config <file>] [--json]",
     summary: "Log in to a server at a URL, in a browser",
-    load: async () => (await import("./login.ts")).login,
   },
   logout: {
     usage: "mcp-runner logout <server> [--config <file>] [--json]",
     summary: "End a login and forget it",
-    load: async () => (await import("./login.ts")).logout,
   },
   secret: {
     usage: "mcp-runner secret set <name> [--store file|keychain] | ls [--config <file>] | " +
       "rm <name>... [--json]",
     summary: "Keep secrets for servers: the value of set is asked for, or read from stdin",
-    load: async () => (await import("./secret.ts")).secret,
   },
   token: {
     usage: "mcp-runner token create [--name <name>] [--tools <pattern>]... [--days <number>] | " +
       "ls | revoke <id> [--worker <URL>] [--json]",
     summary: "Make, list and revoke the tokens of a worker's clients",
-    load: async () => (await import("./token.ts")).token,
   },
   prune: {
     usage: "mcp-runner prune [--volumes] [--json]",
     summary: "Remove what killed runners left, and with --volumes the data of servers",
-    load: async () => (await import("./prune.ts")).prune,
   },
 };
 

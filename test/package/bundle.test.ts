@@ -34,7 +34,7 @@ function staticImports(code: string): string[] {
   });
 }
 
-for (const name of ["worker.js", "runner.js"]) {
+for (const name of ["worker.js", "runner.js", "program.js", "egress.js"]) {
   test(`dist/${name} has no static import`, async () => {
     const code = await readFile(join(root, "dist", name), "utf8");
     assert.deepEqual(staticImports(code), []);

@@ -30,6 +30,7 @@ const SHIPPED = [
   "README.md",
   "dist/LICENSES.txt",
   "dist/egress.js",
+  "dist/program.js",
   "dist/runner.js",
   "dist/worker.js",
   "package.json",
