@@ -126,6 +126,9 @@ const rules: readonly Rule[] = [
     check: (module) =>
       inFolder("runner", module)
         ? foreign(module, ["src", "runner", "worker"], [
+          "@sigstore/bundle",
+          "@sigstore/protobuf-specs",
+          "@sigstore/verify",
           "dockerode",
           "jsonc-parser",
           "node:*",
@@ -159,12 +162,32 @@ const rules: readonly Rule[] = [
     broken: [file("runner/gateway/a.ts", `const { fetch } = await import("undici");`)],
   },
   {
+    name: "runner/egress-proxy imports src, Node's modules and itself",
+    why:
+      "it is a program of its own, in a container beside a hostile server: what it does not need " +
+      "must not be in it",
+    check: ({ path, imports, ...rest }) => {
+      if (!path.startsWith("runner/egress-proxy/")) return [];
+      const used = imports.filter(({ target, how }) =>
+        how !== "type" || !target.startsWith("runner/config/")
+      );
+      return foreign({ path, imports: used, ...rest }, ["src", "runner/egress-proxy"], ["node:*"]);
+    },
+    broken: [
+      file("runner/egress-proxy/a.ts", `import { targetText } from "../config/egress-target.ts";`),
+      file("runner/egress-proxy/a.ts", `import { createEgress } from "../egress/egress.ts";`),
+      file("runner/egress-proxy/a.ts", `import type { Engine } from "../docker/engine.ts";`),
+      file("runner/egress-proxy/a.ts", `const { fetch } = await import("undici");`),
+      file("runner/egress-proxy/a.ts", `import * as v from "valibot";`),
+    ],
+  },
+  {
     name: "runner imports heavy packages with import()",
     why: "`mcp-runner --help` must not wait for a Docker client and a YAML parser",
     check: ({ path, imports }) =>
       path.startsWith("runner/")
         ? imports.filter(({ target, how }) =>
-          how === "static" && /^(jsonc-parser|oauth4webapi|undici|ws|yaml)$/.test(target)
+          how === "static" && /^(@sigstore\/.*|jsonc-parser|oauth4webapi|undici|ws|yaml)$/.test(target)
         )
           .map(({ target }) => `imports ${target} at its top`)
         : [],
@@ -410,6 +433,10 @@ test("what the rules allow passes", () => {
     file(NODE_ONLY, `/** Node.\n * @module */\nimport { createServer } from "node:http";`),
     file("worker/main.ts", `/** M.\n * @module */\nawait import("./platform/node.ts");`),
     file("runner/config/a.ts", `import type { Document } from "yaml";\nawait import("yaml");`),
+    file(
+      "runner/egress-proxy/a.ts",
+      `import type { EgressTarget } from "../config/egress-target.ts";\nimport "node:net";`,
+    ),
     file("test/a.test.ts", `import { createApp } from "../worker/app.ts";\nexport const a = 1;`),
   ];
   assert.deepEqual(faults(allowed), []);

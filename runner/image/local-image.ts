@@ -16,9 +16,18 @@ import { GatewayError } from "../../src/errors.ts";
 import { QUICK_MS, SLOW_MS, unlessRefused, withDeadline } from "../docker/deadline.ts";
 import type { Engine } from "../docker/engine.ts";
 import { IMAGE_LABEL } from "../docker/label.ts";
+import { fullName } from "./reference.ts";
 
 /** Every local image has this as the first part of its name. */
 const NAMESPACE = "mcp-runner";
+
+/**
+ * Whether an image of this name would be taken for one that was made here, which is known by its name and
+ * by a label that its author can write. Such images are not pulled.
+ */
+export function isLocalName(reference: string): boolean {
+  return /^(?:docker\.io|localhost)\/mcp-runner\//.test(fullName(reference).toLowerCase());
+}
 
 const listAnswer = v.array(v.object({
   Id: v.string(),

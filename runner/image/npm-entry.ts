@@ -10,7 +10,8 @@ import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
 
 const manifest = v.object({
-  version: v.string(),
+  /** The author's own word: npm does not compare it with what its registry says. */
+  version: v.pipe(v.string(), v.regex(/^[0-9A-Za-z.+_-]{1,128}$/)),
   bin: v.optional(v.union([v.string(), v.record(v.string(), v.string())])),
 });
 

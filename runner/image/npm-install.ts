@@ -29,6 +29,9 @@ const INSTALL_MS = 600_000;
 const FOREIGN =
   /^npm_(package_.*|lifecycle_.*|command|config_(global|location|prefix|local_prefix|workspaces?|include_workspace_root|include|only|production|dry_run|package_lock_only|save.*|before|offline))$/i;
 
+/** A program that no machine has. */
+const NO_GIT = "mcp-runner-uses-no-git";
+
 /** What `npm --json` writes when it fails. */
 const failure = v.object({
   error: v.object({ code: v.optional(v.string(), ""), summary: v.optional(v.string(), "") }),
@@ -52,6 +55,12 @@ export async function installPackage(installation: Installation): Promise<void> 
     ...npm.args,
     "install",
     "--ignore-scripts",
+    // A repository is prepared by an npm of its own, whose settings, as which program is git, are in the
+    // repository. npm before 11.10 knows the second option alone.
+    "--allow-git=none",
+    `--git=${NO_GIT}`,
+    // Nor are folders of this machine copied.
+    "--install-links=false",
     "--omit=dev",
     `--os=${os}`,
     `--cpu=${cpu}`,
@@ -97,6 +106,10 @@ function explain(spec: string, { stdout, stderr }: Finished): GatewayError {
   const told = parsed.success ? parsed.output.error : { code: "", summary: "" };
   const code = told.code || (/npm (?:error|ERR!) code (\w+)/.exec(stderr)?.[1] ?? "");
   const cause = new Error(`npm failed: ${told.summary || stderr.trim().slice(-2_000)}`);
+  if (code === "EALLOWGIT" || /unknown git error/i.test(told.summary)) {
+    const why = "it needs a git repository, which could run programs here";
+    return cannot(spec, `${why}, use another package or an image`, cause);
+  }
   switch (code) {
     case "E404":
       return cannot(spec, "npm's registry has no such package, correct the source", cause);

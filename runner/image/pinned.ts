@@ -14,6 +14,7 @@
 import { GatewayError } from "../../src/errors.ts";
 import type { Engine } from "../docker/engine.ts";
 import { type ImageFacts, inspectImage } from "../docker/inspect.ts";
+import { isLocalName } from "./local-image.ts";
 import { isAbsent, withTag } from "./pull.ts";
 import { queuePull } from "./pull-queue.ts";
 import type { ImageOptions } from "./ready-image.ts";
@@ -107,6 +108,12 @@ async function pulled(
     throw new GatewayError(
       "image_missing",
       `Cannot use image "${reference}": the engine does not have it, and nothing is to be fetched, try "docker pull ${reference}" with a network`,
+    );
+  }
+  if (isLocalName(reference)) {
+    throw new GatewayError(
+      "image_missing",
+      `Cannot pull image "${reference}": names of mcp-runner/ are for images that are made here, correct the source`,
     );
   }
   const started = performance.now();

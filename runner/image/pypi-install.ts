@@ -39,6 +39,11 @@ const GLIBC_MINOR = 36;
 const FOREIGN =
   /^(?:PYTHON.*|(?:PIP|UV)_(?:TARGET|USER|PREFIX|ROOT|PYTHON.*|PLATFORM|ABI|IMPLEMENTATION|NO_BINARY.*|ONLY_BINARY|NO_BUILD.*|REQUIREMENT|CONSTRAINT|BUILD_CONSTRAINT|EDITABLE|NO_DEPS|PRE|PRERELEASE|DRY_RUN|REPORT|REQUIRE_VIRTUALENV|REQUIRE_HASHES|COMPILE.*|QUIET|VERBOSE|LOG))$/;
 
+const UV = "uv";
+
+/** Isolated: what lies in the working directory must not be taken for a module. */
+const PIP = ["-I", "-m", "pip"];
+
 const report = v.object({
   install: v.array(v.object({
     metadata: v.object({ name: v.string() }),
@@ -60,9 +65,12 @@ export async function installPypi(installation: PypiInstallation): Promise<strin
   const { spec, directory } = installation;
   const path = `${directory}.report.json`;
   const [file = "", ...args] = await installer(installation, path);
-  const env = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !FOREIGN.test(name)),
-  );
+  const env = {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !FOREIGN.test(name))),
+    // A dependency with an address of its own is built by its own program, whatever pip is told of wheels.
+    // No Python starts like this but an isolated one, which pip itself is.
+    ...(file !== UV && { PYTHONHOME: `${directory}.none` }),
+  };
   const run = await runProgram({ file, args, cwd: directory, env, maxMs: INSTALL_MS })
     .catch((cause: unknown) => {
       throw cannot(spec, `${file} cannot be run`, cause);
@@ -86,14 +94,12 @@ async function installer(
   const local = await findPython();
   const isSame = local?.version.startsWith(`${python}.`) === true &&
     process.platform === "linux" && isMachine(machine);
-  const pip = local === undefined
-    ? false
-    : await works(local.executable, ["-m", "pip", "--version"]);
+  const pip = local === undefined ? false : await works(local.executable, [...PIP, "--version"]);
   // For another Python than its own, pip takes the conditions of dependencies from its own.
-  const uv = (!pip || !isSame) && await works("uv", ["--version"]);
+  const uv = (!pip || !isSame) && await works(UV, ["--version"]);
   if (uv) {
     return [
-      "uv",
+      UV,
       "pip",
       "install",
       "--target",
@@ -121,8 +127,7 @@ async function installer(
   ].map((platform) => `--platform=${platform}_${machine}`);
   return [
     local.executable,
-    "-m",
-    "pip",
+    ...PIP,
     "install",
     "--target",
     directory,
@@ -190,6 +195,11 @@ function explain(spec: string, { stdout, stderr }: Finished): GatewayError {
       .test(text)
   ) {
     return cannot(spec, "PyPI cannot be reached, check the network", cause);
+  }
+  // What PYTHONHOME stops.
+  if (/init_fs_encoding|Python path configuration|No module named '?encodings/i.test(text)) {
+    const why = "it needs something that is no wheel, whose build would run programs here";
+    return cannot(spec, `${why}, use another package or an image`, cause);
   }
   if (/No space left/i.test(text)) {
     return cannot(spec, "the disk of this machine is full, free some space", cause);

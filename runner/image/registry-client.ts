@@ -28,6 +28,9 @@ export interface Registry {
 /** Longest wait for one answer, in milliseconds. */
 const ANSWER_MS = 15_000;
 
+/** Longest wait for all that is asked of one registry, in milliseconds. */
+const TOTAL_MS = 60_000;
+
 /** Largest manifest, in bytes (OCI Distribution: registries must take 4 MiB). */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
@@ -50,21 +53,30 @@ const tokenAnswer = v.object({
 /** Hosts to which engines speak plain HTTP. */
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/;
 
-/** The repository of an image, with what docker knows as its login. */
-export function openRegistry({ host, repository }: ImageName): Registry {
+/**
+ * The repository of an image, with what docker knows as its login.
+ *
+ * @param totalMs Milliseconds until nothing more is waited for; what is asked afterwards fails.
+ */
+export function openRegistry(
+  { host, repository }: ImageName,
+  totalMs: number = TOTAL_MS,
+): Registry {
+  const given = AbortSignal.timeout(totalMs);
   const isLocal = LOOPBACK.test(host);
   const server = host === "docker.io" ? "registry-1.docker.io" : host;
   const base = `${isLocal ? "http" : "https"}://${server}/v2/${repository}`;
   let authorization: string | undefined;
 
   async function get(path: string, accept: string): Promise<Response | undefined> {
-    let response = await request(`${base}/${path}`, { accept, authorization, isLocal });
+    let response = await request(`${base}/${path}`, { accept, authorization, isLocal, given });
     if (response.status === 401) {
       const challenge = response.headers.get("www-authenticate") ?? "";
       await response.body?.cancel();
       const credentials = await findCredentials(host);
-      authorization = await authorize(challenge, { repository, credentials, isLocal });
-      response = await request(`${base}/${path}`, { accept, authorization, isLocal });
+      const login = { repository, credentials, isLocal, given };
+      authorization = await authorize(challenge, login);
+      response = await request(`${base}/${path}`, { accept, authorization, isLocal, given });
     }
     if (response.ok) return response;
     await response.body?.cancel();
@@ -102,20 +114,23 @@ export function openRegistry({ host, repository }: ImageName): Registry {
 interface Access {
   readonly accept: string;
   readonly authorization: string | undefined;
-  /** Whether plain HTTP is fine. */
+  /** Whether plain HTTP to this machine is fine. */
   readonly isLocal: boolean;
+  /** Ends the wait for the registry as a whole. */
+  readonly given: AbortSignal;
 }
 
 /** Sends a GET and follows redirections, taking the login along only where it belongs. */
 async function request(
   url: string,
-  { accept, authorization, isLocal }: Access,
+  { accept, authorization, isLocal, given }: Access,
 ): Promise<Response> {
-  const signal = AbortSignal.timeout(ANSWER_MS);
+  const signal = AbortSignal.any([AbortSignal.timeout(ANSWER_MS), given]);
   let at = new URL(url);
   const { origin } = at;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-    if (at.protocol !== "https:" && !(isLocal && at.protocol === "http:")) {
+    const isPlain = at.protocol === "http:" && isLocal && LOOPBACK.test(at.host);
+    if (at.protocol !== "https:" && !isPlain) {
       throw new RegistryFailure("it leads to an address without https");
     }
     const headers = {
@@ -138,10 +153,9 @@ async function request(
 /** The header that answers a challenge (RFC 9110 §11.6.1); a Bearer token is fetched for it. */
 async function authorize(
   challenge: string,
-  { repository, credentials, isLocal }: {
+  { repository, credentials, isLocal, given }: Pick<Access, "isLocal" | "given"> & {
     readonly repository: string;
     readonly credentials: Credentials | undefined;
-    readonly isLocal: boolean;
   },
 ): Promise<string | undefined> {
   const basic = credentials &&
@@ -158,6 +172,7 @@ async function authorize(
     accept: "application/json",
     authorization: basic,
     isLocal,
+    given,
   });
   if (!response.ok) {
     await response.body?.cancel();
@@ -202,7 +217,9 @@ const systemError = v.object({ code: v.string() });
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return "no connection";
-  if (error.name === "TimeoutError") return `no answer within ${ANSWER_MS / 1000} s`;
+  if (error.name === "TimeoutError") {
+    return `no answer within ${ANSWER_MS / 1000} s, or not all within ${TOTAL_MS / 1000} s`;
+  }
   const parsed = v.safeParse(systemError, error.cause);
   return parsed.success ? parsed.output.code : "no connection";
 }

@@ -33,6 +33,8 @@ const index = v.object({
 
 const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json";
 const SIGNATURE = "dev.cosignproject.cosign/signature";
+const CERTIFICATE = "dev.sigstore.cosign/certificate";
+const LOG = "dev.sigstore.cosign/bundle";
 const BUNDLE = "application/vnd.dev.sigstore.bundle";
 
 /**
@@ -57,7 +59,10 @@ async function simpleSignatures(registry: Registry, of: string): Promise<ImageSi
     const signature = layer.annotations[SIGNATURE];
     if (layer.mediaType !== SIMPLE_SIGNING || signature === undefined) continue;
     const payload = await registry.blob(layer.digest, MAX_PAYLOAD_BYTES);
-    if (payload !== undefined) signatures.push({ kind: "simple", payload, signature });
+    const { [CERTIFICATE]: certificate, [LOG]: log } = layer.annotations;
+    if (payload !== undefined) {
+      signatures.push({ kind: "simple", payload, signature, certificate, log });
+    }
   }
   return signatures;
 }

@@ -19,7 +19,14 @@ export interface VerificationKey {
 
 /** A signature as the registry has it. */
 export type ImageSignature =
-  | { readonly kind: "simple"; readonly payload: Uint8Array; readonly signature: string }
+  | {
+    readonly kind: "simple";
+    readonly payload: Uint8Array;
+    readonly signature: string;
+    /** In PEM, and the entry of a public log: of a signature without a key of one's own. */
+    readonly certificate?: string | undefined;
+    readonly log?: string | undefined;
+  }
   | { readonly kind: "bundle"; readonly bundle: string };
 
 /** Whose signature it is, or why it does not count. */
@@ -84,6 +91,13 @@ export function verifySignature(
   return read.digests.includes(digest)
     ? { key }
     : { refused: "a signature of the right key is for another image" };
+}
+
+/** Digests of the images that a signature is for, by what it says itself. */
+export function signedDigests(signature: ImageSignature): readonly string[] {
+  return signature.kind === "simple"
+    ? simpleDigests(signature.payload)
+    : readBundle(signature.bundle)?.digests ?? [];
 }
 
 function simpleDigests(payload: Uint8Array): string[] {

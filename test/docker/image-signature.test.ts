@@ -9,6 +9,7 @@ import { ensureImage } from "../../runner/image/image.ts";
 import type { ImageLock } from "../../runner/image/lock.ts";
 import { useEngine } from "../support/engine.ts";
 import { openTestRegistry, type TestRegistry } from "../support/registry.ts";
+import { openSigstore } from "../support/sigstore.ts";
 
 const { docker, skip } = await useEngine();
 
@@ -26,7 +27,15 @@ async function makeKey(): Promise<{ file: string; key: KeyObject }> {
 
 /** Pushes what `cosign sign --key` of version 2 pushes. */
 function signSimple(registry: TestRegistry, digest: string, key: KeyObject, said = digest): void {
-  const payload = Buffer.from(JSON.stringify({
+  const payload = simplePayload(registry, said);
+  putSimple(registry, digest, payload, {
+    "dev.cosignproject.cosign/signature": sign("sha256", payload, key).toString("base64"),
+  });
+}
+
+/** What version 2 signs. */
+function simplePayload(registry: TestRegistry, said: string): Buffer {
+  return Buffer.from(JSON.stringify({
     critical: {
       identity: { "docker-reference": `${registry.host}/ada/notes` },
       image: { "docker-manifest-digest": said },
@@ -34,6 +43,15 @@ function signSimple(registry: TestRegistry, digest: string, key: KeyObject, said
     },
     optional: null,
   }));
+}
+
+/** Pushes a signed payload as version 2 does. */
+function putSimple(
+  registry: TestRegistry,
+  digest: string,
+  payload: Buffer,
+  annotations: Readonly<Record<string, string>>,
+): void {
   const config = Buffer.from("{}");
   registry.putManifest("ada/notes", `${digest.replace(":", "-")}.sig`, {
     schemaVersion: 2,
@@ -47,9 +65,7 @@ function signSimple(registry: TestRegistry, digest: string, key: KeyObject, said
       mediaType: "application/vnd.dev.cosign.simplesigning.v1+json",
       size: payload.length,
       digest: registry.putBlob(payload),
-      annotations: {
-        "dev.cosignproject.cosign/signature": sign("sha256", payload, key).toString("base64"),
-      },
+      annotations,
     }],
   });
 }
@@ -235,17 +251,42 @@ story("a registry with tokens is asked with one, and only there", async (notes) 
   assert.deepEqual(tokens, ["?service=test&scope=repository%3Aada%2Fnotes%3Apull"]);
 });
 
-story("a rule by identity is refused with what this version can do", async (notes) => {
+story(
+  "a rule by identity lets through what that identity has signed, and nothing else",
+  async (notes) => {
+    const sigstore = await openSigstore();
+    const trustedRoot = join(folder, "trusted_root.json");
+    await writeFile(trustedRoot, sigstore.trustedRoot);
+    const ada = { identity: "https://example.com/ada", issuer: "https://issuer.example.com" };
+    const rule = { match: notes.rule.match, ...ada, trustedRoot };
+    await assert.rejects(notes.ensure(rule), untrusted(/it has no signature/));
+
+    const payload = simplePayload(notes.registry, notes.digest);
+    const eve = await sigstore.signPayload(payload, {
+      ...ada,
+      identity: "https://example.com/eve",
+    });
+    putSimple(notes.registry, notes.digest, payload, eve);
+    await assert.rejects(
+      notes.ensure(rule),
+      untrusted(/it is signed by another identity or issuer/),
+    );
+
+    putSimple(notes.registry, notes.digest, payload, await sigstore.signPayload(payload, ada));
+    await notes.ensure(rule);
+  },
+);
+
+story("a rule by identity whose trusted root is missing refuses its images", async (notes) => {
   const rule = {
     match: notes.rule.match,
     identity: "ada@example.com",
     issuer: "https://example.com",
+    trustedRoot: join(folder, "none.json"),
   };
   await assert.rejects(
     notes.ensure(rule),
-    untrusted(
-      /this version verifies keys and not identities such as "ada@example.com", write a key/,
-    ),
+    untrusted(/the rule's trustedRoot cannot be used \(ENOENT\)/),
   );
 });
 
