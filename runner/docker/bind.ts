@@ -12,6 +12,7 @@ import { homedir } from "node:os";
 import { posix, win32 } from "node:path";
 import { GatewayError } from "../../src/errors.ts";
 import { stateDirectory } from "../../src/state-path.ts";
+import { isWithin, sharedFolders } from "./shared-folders.ts";
 
 /** What the rules depend on; tests pass their own. */
 export interface BindMachine {
@@ -20,6 +21,8 @@ export interface BindMachine {
   readonly home: string;
   /** Files and folders of the engine and of this program. */
   readonly ours: readonly string[];
+  /** The only folders that the engine has at the same path, if this program is in a container. */
+  readonly shared?: readonly string[] | undefined;
 }
 
 /** Folders of the system. `/root` is not here: it is guarded as the home folder of whom it belongs to. */
@@ -103,6 +106,7 @@ export interface CheckedBind {
  */
 export async function checkBind(hostPath: string, machine: BindMachine): Promise<CheckedBind> {
   refuseDanger(hostPath, hostPath, machine);
+  refuseUnseen(hostPath, hostPath, machine);
   let real: string;
   let stats: Stats;
   try {
@@ -120,6 +124,7 @@ export async function checkBind(hostPath: string, machine: BindMachine): Promise
     home: await resolved(machine.home),
     ours: await Promise.all(machine.ours.map(resolved)),
   });
+  refuseUnseen(hostPath, real, machine);
   if (!stats.isFile() && !stats.isDirectory()) {
     throw new GatewayError(
       "config_invalid",
@@ -153,6 +158,7 @@ export function thisMachine(engineSocket?: string): BindMachine {
     platform: process.platform,
     home: homedir(),
     ours: [engineSocket, state].filter((path) => path !== undefined),
+    shared: sharedFolders(),
   };
 }
 
@@ -163,6 +169,15 @@ function refuseDanger(configured: string, path: string, machine: BindMachine): v
   throw new GatewayError(
     "config_invalid",
     `Cannot mount "${configured}": ${what} would be open to the server, mount a folder of its own instead`,
+  );
+}
+
+/** What cannot be looked at cannot be checked, and the engine would mount something else. */
+function refuseUnseen(configured: string, path: string, { shared }: BindMachine): void {
+  if (shared === undefined || isWithin(path, shared)) return;
+  throw new GatewayError(
+    "config_invalid",
+    `Cannot mount "${configured}": this runner is in a container and does not see that path of the machine, mount it into the runner at the same path, or use a volume such as data:/data`,
   );
 }
 

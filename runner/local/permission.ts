@@ -1,4 +1,3 @@
-import { userInfo } from "node:os";
 import { GatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
 
@@ -22,8 +21,9 @@ interface Ownership {
  */
 export function refuseOthers(path: string, ownership: Ownership, mode: "600" | "700"): void {
   if (process.platform === "win32") return;
-  const { uid } = userInfo();
-  if (ownership.uid !== uid) {
+  // Not userInfo(), which fails for a user without an account, as containers have them.
+  const uid = process.getuid?.();
+  if (uid !== undefined && ownership.uid !== uid) {
     throw unsafe(path, "another user owns it", `chown ${uid} ${shellQuote(path)}`);
   }
   if ((ownership.mode & OTHERS) !== 0) {
