@@ -11,11 +11,10 @@ import { listNames, type OfferedList } from "../src/mcp/offer.ts";
 import { targetText } from "./config/egress-target.ts";
 import { sourceText } from "./config/source-text.ts";
 import type { Gateway } from "./gateway/gateway.ts";
+import { PROBLEM_KINDS } from "./gateway/problem.ts";
 import type { OwnedServer } from "./fleet.ts";
 
 const count = v.object({ listed: v.number(), allowed: v.number() });
-
-const list = v.picklist(listNames());
 
 const inspection = v.object({
   name: v.string(),
@@ -40,15 +39,20 @@ const inspection = v.object({
   }),
   problems: v.array(
     v.object({
-      kind: v.picklist(["broken", "collision", "shortened", "rewritten"]),
-      list,
+      kind: v.picklist(PROBLEM_KINDS),
+      list: v.picklist([...listNames(), "instructions"]),
       key: v.string(),
       exposed: v.optional(v.string()),
       why: v.string(),
       fix: v.optional(v.string()),
     }),
   ),
+  /** Problems beside these. */
+  moreProblems: v.optional(v.number()),
 });
+
+/** Problems that are told of one server: it decides how many it has, and all are read at once. */
+const MAX_PROBLEMS = 200;
 
 /** What is known of one server. */
 export type Inspection = v.InferOutput<typeof inspection>;
@@ -60,6 +64,8 @@ export const runnerStatus = v.object({
   config: v.string(),
   /** Origin of the worker that it serves; undefined for one that serves nobody. */
   origin: v.optional(v.string()),
+  /** Since when, in milliseconds since the epoch. */
+  since: v.optional(v.number()),
   /** Why the config as it is now is not the one in use. */
   problem: v.optional(v.string()),
   servers: v.array(inspection),
@@ -73,6 +79,7 @@ export function inspectionOf(gateway: Gateway, owned: OwnedServer): Inspection {
   const { server, config } = owned;
   const { name, prefix, source, network } = config;
   const image = owned.image();
+  const problems = gateway.problems(name);
   const countOf = (list: OfferedList) => {
     const keys = (server.lists?.[list] ?? []).map(({ key }) => key);
     const allowed = list === "tools" || list === "prompts"
@@ -98,6 +105,7 @@ export function inspectionOf(gateway: Gateway, owned: OwnedServer): Inspection {
       resources: countOf("resources"),
       resourceTemplates: countOf("resourceTemplates"),
     },
-    problems: [...gateway.problems(name)],
+    problems: problems.slice(0, MAX_PROBLEMS),
+    ...(problems.length > MAX_PROBLEMS && { moreProblems: problems.length - MAX_PROBLEMS }),
   };
 }

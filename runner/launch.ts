@@ -2,7 +2,7 @@
  * Starts the processes of one server, whatever its source: what has to be there before a container, in
  * its order.
  *
- *     secrets → image, pinned → approved? → way out → container
+ *     image → approved? → pinned → secrets → way out → container
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { GatewayError } from "../src/errors.ts";
 import type { Log } from "../src/log.ts";
 import { VERSION } from "../src/version.ts";
 import type { Approvals } from "./approval/approvals.ts";
-import { commandsPlan, planOf, runningPlan } from "./approval/container-plan.ts";
+import { commandsPlan, planOf, runningPlan, upstreamPlan } from "./approval/container-plan.ts";
 import { launchCommands } from "./commands-server/launch.ts";
 import type { CommandTool } from "./config/command-tool.ts";
 import type { ServerConfig, SignatureRule } from "./config/config.ts";
@@ -136,16 +136,16 @@ function containerLauncher(
       check: async (found) => {
         const facts = await inspectImage(engine, found.image);
         if (facts === undefined) throw gone(found.image);
-        await approvals.check(planOf(config, { reference, ready: found, facts }));
+        await approvals.check(await planOf(config, { reference, ready: found, facts }));
       },
     });
     ready = image;
     return { engine, ready: image };
   };
   const launch: Launch = async (progress) => {
-    // First: it is quick, and what is missing is for a person to bring.
-    const secrets = await handedSecrets(config, context);
     const { engine, ready } = await prepare(progress);
+    // After the approval: a reference may name a program of this machine, which is run for its value.
+    const secrets = await handedSecrets(config, context);
     if (config.network.length > 0) egress ??= egressOf(config, context, engine);
     const lease = await egress?.lease(progress);
     try {
@@ -191,8 +191,8 @@ function runningLauncher(
 ): Launcher {
   const approve = () => context.approvals.check(runningPlan(config, container));
   const launch: Launch = async () => {
-    const secrets = await handedSecrets(config, context);
     await approve();
+    const secrets = await handedSecrets(config, context);
     const engine = await context.engine();
     return await startExec(engine, { container, command: config.args, env: config.env, secrets });
   };
@@ -214,7 +214,9 @@ function commandsLauncher(
       check: async (found) => {
         const facts = await inspectImage(engine, found.image);
         if (facts === undefined) throw gone(found.image);
-        await approvals.check(commandsPlan(config, tools, { reference, ready: found, facts }));
+        await approvals.check(
+          await commandsPlan(config, tools, { reference, ready: found, facts }),
+        );
       },
     });
     return ready.image;
@@ -258,8 +260,14 @@ function upstreamLauncher(
   const { name, allowPrivate, oauth } = config;
   const { clock, env, logins, redactor, secrets } = context;
   const secret = oauth?.clientSecret;
-  const launch = () =>
-    launchUpstream({
+  // A config that came from somebody else must not send this machine's secrets to them.
+  const approve = async () => {
+    const plan = upstreamPlan(config);
+    if (plan !== undefined) await context.approvals.check(plan);
+  };
+  const launch: Launch = async () => {
+    await approve();
+    return await launchUpstream({
       url,
       transport,
       allowPrivate,
@@ -273,7 +281,8 @@ function upstreamLauncher(
         ...(secret !== undefined && { clientSecret: () => secrets.resolve(secret, name) }),
       },
     });
-  return { ...bare(launch), probeTimeoutMs: UPSTREAM_PROBE_MS };
+  };
+  return { ...bare(launch), approve, probeTimeoutMs: UPSTREAM_PROBE_MS };
 }
 
 function imageOptions({ name }: ServerConfig, context: LaunchContext): ImageOptions {

@@ -6,15 +6,11 @@
  */
 import { dirname, join } from "node:path";
 import type { Clock } from "../src/clock.ts";
-import { type ErrorCode, toGatewayError } from "../src/errors.ts";
+import type { ErrorCode } from "../src/errors.ts";
 import type { Log } from "../src/log.ts";
 import { type Confirm, openApprovals } from "./approval/approvals.ts";
-import { openCatalogs } from "./catalog/catalogs.ts";
-import { expandServer } from "./catalog/expand.ts";
-import { type Config, configMachine, type ServerConfig } from "./config/config.ts";
-import { connectEngine, type Engine } from "./docker/engine.ts";
-import { reap } from "./docker/reaper.ts";
-import { type Applied, Fleet, type OwnedServer, type Wanted } from "./fleet.ts";
+import { type Config, configMachine } from "./config/config.ts";
+import { type Applied, Fleet, type OwnedServer } from "./fleet.ts";
 import { ChangeNotice } from "./gateway/change-notice.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { lockPath, openImageLock } from "./image/lock.ts";
@@ -24,20 +20,24 @@ import { openJournal } from "./journal/journal-file.ts";
 import { faultyLauncher, type LaunchContext, launcherOf } from "./launch.ts";
 import { EraMemories } from "./local/era-memory.ts";
 import { ListMemories } from "./local/list-memory.ts";
-import { claimOwner, forgetDeadOwners, isAlive, livesHere } from "./local/owner.ts";
+import { claimOwner, livesHere } from "./local/owner.ts";
+import { ownedEngine } from "./owned-engine.ts";
+import { ToolPins } from "./policy/tool-pins.ts";
 import { followConfig, type Reload } from "./reload/reload.ts";
+import { refuseSecond } from "./running.ts";
 import { openSecrets } from "./secrets/open.ts";
-import { secretIndexPath, secretVersion } from "./secrets/index-file.ts";
+import { secretIndexPath } from "./secrets/index-file.ts";
 import { createRedactor } from "./secrets/redacting.ts";
 import { redactJson } from "./secrets/redact-json.ts";
 import { redactLog } from "./secrets/redact-log.ts";
-import { storeNames } from "./secrets/store-names.ts";
 import type { ListKind } from "./server/lists.ts";
 import { manageServer } from "./server/managed.ts";
 import { StartLimit } from "./server/start-limit.ts";
 import { fileStore } from "./task/store.ts";
 import { Tasks } from "./task/tasks.ts";
+import { Teardown } from "./teardown.ts";
 import { openLogins } from "./upstream/oauth/open-logins.ts";
+import { wantedServers } from "./wanted.ts";
 
 /** Stands for the id of a runner that no worker knows. */
 const LOCAL = "local";
@@ -67,6 +67,8 @@ export interface RunnerOptions {
 /** A runner whose servers can be started. */
 export interface Runner {
   readonly gateway: Gateway;
+  /** What its tools and prompts are held to. */
+  readonly pins: ToolPins;
   /** The servers as they are now, by name. */
   readonly servers: ReadonlyMap<string, OwnedServer>;
   /** Calls `changed` now if it has not been called for the latest change; a burst makes it wait. */
@@ -83,6 +85,12 @@ export interface Runner {
   stop(): Promise<void>;
 }
 
+/** Milliseconds until servers whose catalog could not be read are looked up again. */
+export const AGAIN_MS = 60_000;
+
+/** Lines that are kept so that they are told once. */
+const MAX_TOLD = 1_000;
+
 /** Failures that end when a person has done something. */
 const FOR_A_PERSON: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "not_approved",
@@ -95,20 +103,53 @@ const FOR_A_PERSON: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
  * Finds the engine if a server needs it, clears what dead runners left there, and puts the servers
  * together; none is started yet.
  *
- * @throws {GatewayError} `engine_unavailable`; `store_unavailable` when tasks cannot be kept;
+ * @throws {GatewayError} `usage` when another runner serves this config for the same worker;
+ * `engine_unavailable`; `store_unavailable` when tasks cannot be kept;
  * `config_invalid` for a lock or a state that cannot be used.
  */
 export async function createRunner(options: RunnerOptions): Promise<Runner> {
+  const teardown = new Teardown();
+  try {
+    return await assemble(options, teardown);
+  } catch (thrown) {
+    await teardown.run().catch(() => {});
+    throw thrown;
+  }
+}
+
+/** What of a runner changes. */
+interface State {
+  config: Config;
+  since?: number;
+  runner?: Runner;
+  reload?: Reload;
+  stopped?: Promise<void>;
+}
+
+async function assemble(options: RunnerOptions, teardown: Teardown): Promise<Runner> {
   const { config, home, id, origin, env, clock, changed } = options;
   const redactor = createRedactor({
     onShort: (name) =>
       options.log("warn", `The secret ${name} is so short that it cannot be kept out of logs`),
   });
   const log = redactLog(options.log, redactor);
-  const state: { reload?: Reload; runner?: Runner } = {};
-  const owner = await claimOwner(home, () => JSON.stringify(state.runner?.status() ?? {}));
-  const engine = engineOf(env, async (found) => await reapDead(found, home, log));
-  if (config.servers.some(({ source }) => source.kind !== "http")) await engine();
+  const note = once((line) => log("warn", line));
+  const stopping = new AbortController();
+  const state: State = { config };
+  const me = { pid: process.pid, config: config.path, ...(origin !== undefined && { origin }) };
+  const owner = await claimOwner(
+    home,
+    () => JSON.stringify(state.runner?.status() ?? { ...me, since: state.since }),
+  );
+  const engine = ownedEngine({ env, home, owner: owner.id, log });
+  teardown.add(async () => {
+    // An owner that ends with its process is found dead, and what it left is removed by the next.
+    if (await engine.clear()) await owner.close();
+  });
+  // Taken when others can see the claim: of two, at least one then sees the other.
+  const since = state.since = performance.timeOrigin + performance.now();
+  if (origin !== undefined) await refuseSecond({ home, owner: owner.id }, { ...me, origin, since });
+  if (config.servers.some(({ source }) => source.kind !== "http")) await engine.find();
   const journal = id === undefined ? NO_JOURNAL : await openJournal({
     home,
     owner: owner.id,
@@ -117,14 +158,28 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
     log,
     redact: (text) => redactor.redact(text),
   });
+  teardown.add(() => journal.close());
   const secrets = openSecrets({ home, env, log, redactor });
   const notice = new ChangeNotice<ListKind>(clock, changed);
+  teardown.add(() => notice.stop());
   const eras = await EraMemories.open(home, clock);
-  const lists = await ListMemories.open(home, clock);
+  teardown.add(() => eras.settled());
+  const lists = await ListMemories.open(home, clock, (text) => redactJson(text, redactor));
+  teardown.add(() => lists.settled());
+  const pins = await ToolPins.open({
+    home,
+    config: config.path,
+    clock,
+    log,
+    journal,
+    redact: (text) => redactJson(text, redactor),
+    changed: () => notice.note([]),
+  });
+  teardown.add(() => pins.settled());
   const starts = new StartLimit(clock);
   const place = { ...configMachine(), directory: dirname(config.path) };
   const context: LaunchContext = {
-    engine,
+    engine: engine.find,
     owner: owner.id,
     home,
     env,
@@ -140,16 +195,21 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
       journal,
       by: options.approve,
       show: (line) => log("info", line),
+      signal: stopping.signal,
     }),
     lock: openImageLock(lockPath(config.path), (line) => log("warn", line)),
     logins: openLogins({ home, env, log }),
-    signed: config.signed,
+    get signed() {
+      return state.config.signed;
+    },
     accept: options.accept ?? false,
   };
   const fleet = new Fleet({
     launcherOf: ({ config: server, fault }) =>
       fault === undefined ? launcherOf(server, context) : faultyLauncher(fault),
     redact: (text) => redactJson(text, redactor),
+    pins: (name) => pins.of(name),
+    kept: (name, fault) => note(`Server "${name}" goes on as it was: ${fault.message}`),
     manage: (server, { launch, program, image, probeTimeoutMs }) =>
       manageServer({
         name: server.name,
@@ -169,7 +229,21 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
         }),
       }),
   });
-  fleet.apply(await wanted(config, { home, place, log }));
+  teardown.add(() => fleet.stop());
+  let cancelAgain = (): void => {};
+  teardown.add(() => cancelAgain());
+  const apply = async (next: Config): Promise<Applied> => {
+    const wanted = await wantedServers(next, { home, place, note });
+    // It may have been stopped meanwhile: nothing may be started any more.
+    if (stopping.signal.aborted) return { started: [], changed: [], removed: [] };
+    state.config = next;
+    cancelAgain();
+    if (wanted.some(({ fault }) => fault !== undefined)) {
+      cancelAgain = clock.after(AGAIN_MS, () => void runner.apply(state.config).catch(() => {}));
+    }
+    return fleet.apply(wanted);
+  };
+  await apply(config);
   const tasks = id === undefined ? undefined : await Tasks.open({
     store: fileStore(join(home, "tasks")),
     runner: id,
@@ -187,25 +261,43 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
     forOwner: id === undefined,
     servers: fleet.gatewayServers(),
   });
+  teardown.add(() => gateway.stop());
+  /** One change at a time, in their order. */
+  let turn: Promise<unknown> = Promise.resolve();
   const runner: Runner = {
     gateway,
+    pins,
     get servers() {
       return fleet.servers;
     },
     announce: () => notice.flush(),
-    apply: async (next) => {
-      const applied = fleet.apply(await wanted(next, { home, place, log }));
-      gateway.replace(fleet.gatewayServers());
-      notice.note([]);
-      const fresh = [...applied.started, ...applied.changed];
-      for (const name of fresh) fleet.servers.get(name)?.server.start().catch(() => {});
-      return applied;
+    apply: (next) => {
+      const mine = turn.then(async () => {
+        const before = [...fleet.servers.keys()].join();
+        const applied = await apply(next);
+        const { started, changed: others, removed } = applied;
+        // Of two servers that offer the same name, the first has it.
+        const moved = before !== [...fleet.servers.keys()].join();
+        if (!moved && started.length + others.length + removed.length === 0) return applied;
+        gateway.replace(fleet.gatewayServers());
+        notice.note([]);
+        for (const name of [...started, ...others]) {
+          fleet.servers.get(name)?.server.start().catch(() => {});
+        }
+        return applied;
+      });
+      turn = mine.catch(() => {});
+      return mine;
     },
     retry: () => {
-      for (const { server } of fleet.servers.values()) {
+      for (const { server, approve } of fleet.servers.values()) {
         if (server.failure === undefined || !FOR_A_PERSON.has(server.failure.code)) continue;
-        server.retry();
-        server.start().catch(() => {});
+        const start = () => {
+          server.retry();
+          return server.start();
+        };
+        // What is still refused has been told, and is not told again.
+        approve(() => {}).then(start).catch(() => {});
       }
     },
     follow: async (load) => {
@@ -225,80 +317,30 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
       return reload;
     },
     status: () => ({
-      pid: process.pid,
-      config: config.path,
-      ...(origin !== undefined && { origin }),
+      ...me,
+      since,
       ...(state.reload?.problem !== undefined && { problem: state.reload.problem }),
       servers: [...fleet.servers.values()].map((owned) => inspectionOf(gateway, owned)),
     }),
-    stop: async () => {
+    stop: () => {
       state.reload?.stop();
+      // Nobody wants to hear of servers that end now.
       notice.stop();
-      await gateway.stop();
-      await fleet.stop();
-      await eras.settled();
-      await lists.settled();
-      await journal.close();
-      await owner.close();
+      stopping.abort();
+      state.stopped ??= teardown.run();
+      return state.stopped;
     },
   };
   state.runner = runner;
   return runner;
 }
 
-/** The servers of the config, those of catalogs expanded. */
-async function wanted(
-  { path, servers, catalogs: places }: Config,
-  { home, place, log }: Pick<LaunchContext, "home" | "place" | "log">,
-): Promise<readonly Wanted[]> {
+/** Calls `tell` with each line once, however often it is said. */
+function once(tell: (line: string) => void): (line: string) => void {
   const told = new Set<string>();
-  const note = (line: string): void => {
+  return (line) => {
     if (told.has(line)) return;
-    told.add(line);
-    log("warn", line);
+    if (told.size < MAX_TOLD) told.add(line);
+    tell(line);
   };
-  const catalogs = openCatalogs({ home, places, note });
-  return await Promise.all(servers.map(async (server): Promise<Wanted> => {
-    try {
-      const expanded = await expandServer(server, catalogs, { file: path, volumes: place, note });
-      return { config: expanded, secrets: await secretVersions(home, expanded) };
-    } catch (thrown) {
-      // One entry that cannot be used is no reason to start none of the others.
-      return { config: server, secrets: "", fault: toGatewayError(thrown) };
-    }
-  }));
-}
-
-/** Another text when one of the server's secrets in the store has been set anew. */
-async function secretVersions(home: string, config: ServerConfig): Promise<string> {
-  const names = storeNames(config);
-  return JSON.stringify(await Promise.all(names.map((name) => secretVersion(home, name))));
-}
-
-/** The engine, found when it is first needed, and looked for again if it was not there. */
-function engineOf(
-  env: NodeJS.ProcessEnv,
-  found: (engine: Engine) => Promise<void>,
-): () => Promise<Engine> {
-  let connected: Promise<Engine> | undefined;
-  return () => {
-    connected ??= connectEngine(env).then(async (engine) => {
-      await found(engine);
-      return engine;
-    });
-    const mine = connected;
-    mine.catch(() => {
-      if (connected === mine) connected = undefined;
-    });
-    return mine;
-  };
-}
-
-async function reapDead(engine: Engine, home: string, log: Log): Promise<void> {
-  const reaped = await reap(engine, { isAlive: (id) => isAlive(home, id) });
-  if (reaped.containers + reaped.networks > 0) {
-    log("info", `Removed ${reaped.containers} containers that an earlier runner had left`);
-  }
-  for (const failure of reaped.failures) log("warn", failure);
-  if (reaped.failures.length === 0) await forgetDeadOwners(home);
 }

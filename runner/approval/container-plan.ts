@@ -1,12 +1,16 @@
+import { createHash } from "node:crypto";
+import { realpath } from "node:fs/promises";
 import type { CommandTool } from "../config/command-tool.ts";
 import { targetText } from "../config/egress-target.ts";
 import type { ServerConfig } from "../config/config.ts";
+import { sourceText } from "../config/source-text.ts";
 import type { Isolation } from "../config/isolation.ts";
 import { isRoot, NOBODY } from "../docker/host-config.ts";
 import type { ImageFacts } from "../docker/inspect.ts";
 import type { ReadyImage } from "../image/image.ts";
+import { isSecret } from "../import/literal.ts";
 import { referenceText } from "../secrets/reference.ts";
-import type { LaunchPlan } from "./plan.ts";
+import { type LaunchPlan, word } from "./plan.ts";
 
 /** What is known of an image before its container is made. */
 export interface PlannedImage {
@@ -16,16 +20,20 @@ export interface PlannedImage {
   readonly facts: ImageFacts;
 }
 
-/** How a server will run in a container of this image. */
-export function planOf(
+/** How a server will run in a container of this image, with the files that links lead to now. */
+export async function planOf(
   config: ServerConfig,
   { reference, ready, facts }: PlannedImage,
-): LaunchPlan {
+): Promise<LaunchPlan> {
   const { name, args, env, secrets, secretFiles, volumes, namedVolumes, network } = config;
   const { Entrypoint, Cmd, User } = facts.Config;
   const command = [...ready.command, ...args];
   const mounts = [
-    ...volumes.map(({ hostPath, ...rest }) => ({ source: hostPath, ...rest })),
+    ...await Promise.all(volumes.map(async ({ hostPath, ...rest }) => ({
+      // One that is not there is refused when the container is made.
+      source: await realpath(hostPath).catch(() => hostPath),
+      ...rest,
+    }))),
     ...namedVolumes.map(({ volume, ...rest }) => ({ source: volume, ...rest })),
   ];
   return {
@@ -34,7 +42,7 @@ export function planOf(
     digest: ready.digest,
     command: [...Entrypoint, ...(command.length > 0 ? command : Cmd)],
     user: config.user ?? imageUser(User, config.isolation.root),
-    variables: Object.keys(env).toSorted(),
+    variables: variablesText(env),
     secrets: secretsText({ ...secrets, ...secretFiles }),
     mounts: mounts.map(({ source, containerPath, readOnly }) =>
       `${source}:${containerPath}:${readOnly ? "ro" : "rw"}`
@@ -51,18 +59,17 @@ export function planOf(
 }
 
 /** How the tools of a server will run, each in a container of its own, that use this image. */
-export function commandsPlan(
+export async function commandsPlan(
   config: ServerConfig,
   tools: readonly CommandTool[],
   image: PlannedImage,
-): LaunchPlan {
-  const plan = planOf(config, image);
+): Promise<LaunchPlan> {
+  const plan = await planOf(config, image);
   const mine = tools.filter((tool) => tool.image === image.reference);
   return {
     ...plan,
-    // One server may have several images, each with an answer of its own.
     server: `${config.name} (${image.reference})`,
-    command: mine.map(({ name, command }) => `${name}: ${command.join(" ")}`),
+    command: mine.map(({ name, command }) => `${name}: ${command.map(word).join(" ")}`),
     mounts: [...plan.mounts, ...new Set(mine.flatMap(({ volumes }) => volumes))],
   };
 }
@@ -78,11 +85,39 @@ export function runningPlan(
     digest: "as it is",
     command: [...args],
     user: "that of the container",
-    variables: Object.keys(env).toSorted(),
+    variables: variablesText(env),
     secrets: secretsText(secrets),
     mounts: ["those of the container"],
     network: ["that of the container"],
     optOuts: ["all: the container is not made here"],
+  };
+}
+
+/**
+ * What a server at a URL gets from this machine; undefined when that is nothing but what the config
+ * itself says.
+ */
+export function upstreamPlan(
+  { name, source, secrets, oauth }: ServerConfig,
+): LaunchPlan | undefined {
+  const sent = [
+    ...secretsText(secrets),
+    ...(oauth?.clientSecret === undefined
+      ? []
+      : [`OAuth client secret from ${referenceText(oauth.clientSecret)}`]),
+  ];
+  if (sent.length === 0) return undefined;
+  return {
+    server: name,
+    image: sourceText(source),
+    digest: "",
+    command: [],
+    user: "",
+    variables: [],
+    secrets: sent,
+    mounts: [],
+    network: [],
+    optOuts: [],
   };
 }
 
@@ -100,6 +135,15 @@ function imageUser(user: string, root: boolean): string {
   const [name = ""] = user.split(":");
   if (!isRoot(name)) return user;
   return root ? user || "root" : NOBODY;
+}
+
+/** Values are shown, since they may say what a program does; one that looks like a secret by its hash. */
+function variablesText(env: ServerConfig["env"]): string[] {
+  return Object.entries(env).map(([name, value]) => {
+    if (!isSecret(name, value)) return `${name}=${value}`;
+    const hash = createHash("sha256").update(value).digest("hex");
+    return `${name}=[hidden, sha256 ${hash.slice(0, 12)}]`;
+  }).toSorted();
 }
 
 function secretsText(secrets: ServerConfig["secrets"]): string[] {

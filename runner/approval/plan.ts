@@ -11,6 +11,7 @@ const texts = v.array(v.string());
 
 /** How plans are kept. */
 export const launchPlan = v.object({
+  /** Its name; of a server of several images, followed by ` (<image>)`: each has an answer of its own. */
   server: v.string(),
   /** Image reference as the config or the lock has it. */
   image: v.string(),
@@ -20,7 +21,7 @@ export const launchPlan = v.object({
   command: texts,
   /** User of the container, as far as it is known before. */
   user: v.string(),
-  /** Names of the variables that it gets, secrets not included. */
+  /** `<name>=<value>` of the variables that it gets, secrets not included. */
   variables: texts,
   /** `<variable> from <reference>` for each secret, never a value. */
   secrets: texts,
@@ -34,6 +35,12 @@ export const launchPlan = v.object({
 
 /** How a server will run. */
 export type LaunchPlan = Readonly<v.InferOutput<typeof launchPlan>>;
+
+/** Name of the server that the plan is of. */
+export function serverOf({ server }: LaunchPlan): string {
+  const [name = server] = server.split(" ", 1);
+  return name;
+}
 
 /** Hash of all that the plan says, 64 hex digits. */
 export async function planHash(plan: LaunchPlan): Promise<string> {
@@ -58,19 +65,29 @@ function factsOf(plan: LaunchPlan): readonly (readonly [what: string, value: str
   const { image, digest, command, variables, secrets, mounts, network, optOuts, user } = plan;
   const all = (entries: readonly string[], none: string) =>
     entries.length === 0 ? none : entries.map((entry) => printable(entry)).join(", ");
+  const words = (entries: readonly string[], none: string) =>
+    entries.length === 0 ? none : entries.map(entryWord).join(", ");
+  if (/^https?:/.test(image)) {
+    return [["url", printable(image)], ["secrets", all(secrets, "none")]];
+  }
   return [
     ["image", printable(`${image} (${digest})`)],
     ["command", command.length === 0 ? "the image's own" : command.map(word).join(" ")],
     ["user", printable(user)],
-    ["variables", all(variables, "none")],
+    ["variables", words(variables, "none")],
     ["secrets", all(secrets, "none")],
-    ["files", all(mounts, "none of this machine")],
+    ["files", words(mounts, "none of this machine")],
     ["network", all(network, "none")],
     ["isolation", all(optOuts.map((one) => `without: ${one}`), "full")],
   ];
 }
 
+/** An entry of a list, so that a comma in it is not taken for the end of it. */
+function entryWord(text: string): string {
+  return text.includes(",") ? printable(JSON.stringify(text)) : word(text);
+}
+
 /** A word of a command, so that it is seen where it begins and ends. */
-function word(text: string): string {
+export function word(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : printable(JSON.stringify(text));
 }

@@ -1,7 +1,6 @@
 import { systemClock } from "../../src/clock.ts";
-import { GatewayError } from "../../src/errors.ts";
+import { toGatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
-
 import type { ServerConfig } from "../config/config.ts";
 import { editConfig } from "../config/config-file.ts";
 import type { Entry } from "../config/edit.ts";
@@ -15,7 +14,7 @@ import { approver } from "./approving.ts";
 import { DEFAULT_CONFIG, readArguments, START_OPTIONS, usageError } from "./arguments.ts";
 import { commands } from "./commands.ts";
 import { chosen } from "./tool-choice.ts";
-import { humanLog, type Terminal } from "./terminal.ts";
+import { humanLog, interrupted, type Terminal } from "./terminal.ts";
 
 const OPTIONS = {
   ...START_OPTIONS,
@@ -73,12 +72,12 @@ export async function add(args: readonly string[], terminal: Terminal): Promise<
   );
 }
 
-/** Starts the server once, as it would be run, and asks for its tools. */
+/** Starts the server once, as it would be run, and asks for its tools; undefined for one that wants a login first. */
 async function listTools(
   config: Awaited<ReturnType<typeof editConfig>>["config"],
   yes: boolean | undefined,
   terminal: Terminal,
-): Promise<readonly ListedEntry[]> {
+): Promise<readonly ListedEntry[] | undefined> {
   const home = await openHome();
   const runner = await createRunner({
     config,
@@ -89,17 +88,18 @@ async function listTools(
     approve: approver(yes, terminal),
     changed: () => {},
   });
-  const stopped = new Promise<never>((_, reject) => {
-    terminal.stopped.addEventListener("abort", () => {
-      reject(new GatewayError("call_cancelled", "Interrupted"));
-    });
-  });
   try {
     const [owned] = runner.servers.values();
     if (owned === undefined) return [];
     await askForSecrets(owned.config, home, terminal);
-    await Promise.race([owned.server.start(), stopped]);
+    await Promise.race([owned.server.start(), interrupted(terminal)]);
     return owned.server.lists?.tools ?? [];
+  } catch (thrown) {
+    const error = toGatewayError(thrown);
+    // Only a server that is in the config can be logged in to.
+    if (error.code !== "login_required") throw thrown;
+    terminal.note(`${printable(error.message)}; then pick its tools under tools.allow`);
+    return undefined;
   } finally {
     await runner.stop();
   }

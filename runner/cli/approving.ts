@@ -8,5 +8,5 @@ export function approver(
 ): "yes" | Confirm | undefined {
   if (yes === true) return "yes";
   if (!terminal.interactive) return undefined;
-  return (lines, question) => confirm(terminal, lines, question);
+  return (lines, question, signal) => confirm(terminal, lines, question, signal);
 }

@@ -18,7 +18,7 @@ import { openHome } from "../local/home.ts";
 import { createRunner, type Runner } from "../runner.ts";
 import { approver } from "./approving.ts";
 import { DEFAULT_CONFIG, START_OPTIONS, usageError } from "./arguments.ts";
-import { humanLog, type Terminal } from "./terminal.ts";
+import { humanLog, interrupted, type Terminal } from "./terminal.ts";
 
 /** Options of every command that asks a gateway. */
 export const ASK_OPTIONS = {
@@ -95,13 +95,8 @@ export async function withRunner(
     fresh,
     changed: () => {},
   });
-  const stopped = new Promise<never>((_, reject) => {
-    terminal.stopped.addEventListener("abort", () => {
-      reject(new GatewayError("call_cancelled", "Interrupted"));
-    });
-  });
   try {
-    await Promise.race([runner.gateway.start().then(() => work(runner)), stopped]);
+    await Promise.race([runner.gateway.start().then(() => work(runner)), interrupted(terminal)]);
   } finally {
     await runner.stop();
   }

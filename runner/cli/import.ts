@@ -44,10 +44,16 @@ export async function importServers(args: readonly string[], terminal: Terminal)
   const found = await read(path, values.secrets, taken);
   const { entries, skipped } = await usable(found, values.allow ?? [], editable.with);
   const secrets = new Map(entries.flatMap((entry) => [...entry.secrets]));
+  const kept: string[] = [];
   if (values["dry-run"] !== true && entries.length > 0) {
     const store = openSecretStore({ home: await openHome(), env: terminal.env });
     // First: a config must not name secrets that nobody has.
-    for (const [name, value] of secrets) await store.set(name, value);
+    for (const [name, value] of secrets) {
+      const known = await store.get(name);
+      // Another config may live on it.
+      if (known !== undefined && known !== value) kept.push(name);
+      else await store.set(name, value);
+    }
     await editable.add(entries);
   }
   if (values.json) {
@@ -57,15 +63,31 @@ export async function importServers(args: readonly string[], terminal: Terminal)
       fields,
       notes,
     }));
-    terminal.out(JSON.stringify({ ok: true, servers, skipped, secrets: [...secrets.keys()] }));
+    const moved = [...secrets.keys()].filter((name) => !kept.includes(name));
+    terminal.out(JSON.stringify({ ok: true, servers, skipped, secrets: moved, kept }));
     return;
   }
   tell(entries, skipped, terminal);
   const done = values["dry-run"] === true ? "would be added" : "added";
-  terminal.out(`${entries.length} servers ${done}, ${secrets.size} secrets moved into the store`);
+  for (const name of kept) {
+    terminal.out(
+      `Secret ${printable(name)} is there already with another value and stays: ` +
+        `"mcp-runner secret set ${printable(name)}" replaces it`,
+    );
+  }
+  const moved = secrets.size - kept.length;
+  terminal.out(
+    `${count(entries.length, "server")} ${done}, ${count(moved, "secret")} ${
+      values["dry-run"] === true ? "would be moved" : "moved"
+    } into the store`,
+  );
   if (secrets.size > 0 && values["dry-run"] !== true) {
     terminal.out(`The secrets still stand in ${printable(from)} too: remove them there`);
   }
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? "" : "s"}`;
 }
 
 async function read(path: string, secrets: string | undefined, taken: ReadonlySet<string>) {
@@ -88,7 +110,14 @@ async function text(path: string): Promise<string | undefined> {
   if (facts.size > MAX_BYTES) {
     throw new GatewayError("usage", `Cannot import ${printable(path)}: it has ${facts.size} bytes`);
   }
-  return (await readFile(path, "utf8")).replace(/^\uFEFF/, "");
+  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new GatewayError(
+      "usage",
+      `Cannot import ${printable(path)}: the system answers ${cause.code}`,
+      { cause },
+    );
+  });
+  return new TextDecoder().decode(bytes);
 }
 
 /** Those that make a config which can be used; of the others, what is wrong with them. */
@@ -120,8 +149,13 @@ async function usable(
 function tell(entries: readonly Imported[], skipped: readonly Skipped[], terminal: Terminal): void {
   for (const { name, from, fields, notes } of entries) {
     const was = name === from ? "" : ` (was ${from})`;
-    terminal.out(printable(`${name}${was}  ${String(fields["source"])}`));
+    // The query of a URL may be private.
+    const [source = ""] = String(fields["source"]).split("?", 1);
+    terminal.out(printable(`${name}${was}  ${source}`));
     if (!("tools" in fields)) terminal.out("  None of its tools is allowed yet: see tools.allow");
+    if (!("network" in fields) && !/^(?:https?|docker):/.test(source)) {
+      terminal.out("  It reaches no other machine yet: name those that it needs under network");
+    }
     for (const note of notes) terminal.out(printable(`  ${note}`));
   }
   for (const { from, why } of skipped) terminal.out(printable(`${from}  left out: ${why}`));

@@ -8,8 +8,11 @@ import { GatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
 import { listNames, type OfferedList } from "../../src/mcp/offer.ts";
 import { LATEST_LEGACY_REVISION, MODERN_REVISION } from "../../src/mcp/revisions.ts";
+import { visible } from "../policy/invisible.ts";
 import type { Era } from "../server/era.ts";
 import type { Inspection, RunnerStatus } from "../inspection.ts";
+import { loadConfig } from "../config/config.ts";
+import { selectProfile } from "../config/profile.ts";
 import { openHome } from "../local/home.ts";
 import { runningRunners } from "../running.ts";
 import { DEFAULT_CONFIG, readArguments, START_OPTIONS, usageError } from "./arguments.ts";
@@ -42,9 +45,20 @@ export async function inspect(args: readonly string[], terminal: Terminal): Prom
   const path = resolve(values.config ?? DEFAULT_CONFIG);
   const running = (await runningRunners(await openHome())).find(({ config }) => config === path);
   if (running !== undefined) {
-    show(running, { only, json: values.json ?? false }, terminal);
+    if (running.status === undefined) {
+      throw new GatewayError(
+        "usage",
+        `Cannot inspect what process ${running.pid} serves: it has just begun, or is of another version`,
+      );
+    }
+    show(running.status, { only, json: values.json ?? false }, terminal);
     return;
   }
+  const config = selectProfile(
+    await loadConfig(values.config ?? DEFAULT_CONFIG),
+    values.profile,
+  );
+  if (only !== undefined && !config.servers.some(({ name }) => name === only)) throw unknown(only);
   await withRunner({ ...values, fresh: true }, terminal, async (runner) => {
     show(runner.status(), { only, json: values.json ?? false }, terminal);
   });
@@ -57,7 +71,7 @@ function show(
 ): void {
   const servers = all.filter(({ name }) => only === undefined || name === only);
   if (only !== undefined && servers.length === 0) {
-    throw new GatewayError("usage", `Cannot inspect "${printable(only)}": no such server`);
+    throw unknown(only);
   }
   if (json) {
     const running = pid === process.pid ? {} : { pid };
@@ -70,6 +84,10 @@ function show(
   for (const line of problem?.split("\n") ?? []) terminal.out(printable(line));
   if (problem !== undefined) terminal.out("The servers go on as they were.\n");
   for (const line of servers.flatMap(linesOf)) terminal.out(printable(line));
+}
+
+function unknown(server: string): GatewayError {
+  return new GatewayError("usage", `Cannot inspect "${printable(server)}": no such server`);
 }
 
 function linesOf(inspection: Inspection): readonly string[] {
@@ -93,10 +111,12 @@ function linesOf(inspection: Inspection): readonly string[] {
     ...facts.filter(([, value]) => value !== undefined)
       .map(([what, value]) => `  ${what.padEnd(10)} ${value}`),
     ...inspection.problems.map(problemLine),
+    ...(inspection.moreProblems === undefined ? [] : [`  and ${inspection.moreProblems} more`]),
   ];
 }
 
 function problemLine({ kind, list, key, why, fix }: Inspection["problems"][number]): string {
-  const entry = key === "" ? `a ${LIST_NAMES[list][0]}` : `${LIST_NAMES[list][0]} "${key}"`;
+  const one = list === "instructions" ? "text of instructions" : LIST_NAMES[list][0];
+  const entry = key === "" ? `a ${one}` : `${one} "${visible(key)}"`;
   return `  ${kind}: ${entry} ${why}${fix === undefined ? "" : `; ${fix}`}`;
 }

@@ -5,13 +5,11 @@
  */
 import { hostname } from "node:os";
 import { systemClock } from "../../src/clock.ts";
-import { GatewayError } from "../../src/errors.ts";
 import { type Log, printable } from "../../src/log.ts";
 import { VERSION } from "../../src/version.ts";
 import type { Config } from "../config/config.ts";
 import { MAX_CALLS } from "../gateway/limits.ts";
 import { createRunner, type Runner, type RunnerOptions } from "../runner.ts";
-import { runningRunners } from "../running.ts";
 import type { Dial } from "../tunnel/socket.ts";
 import { Tunnel } from "../tunnel/tunnel.ts";
 import { humanLog, type Terminal } from "./terminal.ts";
@@ -52,7 +50,6 @@ export interface Serving {
 export async function startServing(options: ServingOptions): Promise<Serving> {
   const { config, load, home, runnerId, dial, terminal, approve } = options;
   const log = humanLog(terminal);
-  await refuseSecond(home, config.path, dial.origin);
   warnOfPower(log);
   const offering: { tunnel?: Tunnel } = {};
   const runner = await createRunner({
@@ -95,6 +92,8 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
   const reload = await runner.follow(load);
   terminal.onReload(() => void reload.now());
   const started = runner.gateway.start().then(() => {
+    // Servers that were interrupted have not failed.
+    if (terminal.stopped.aborted) return;
     // Who reads that it is ready may list tools the next moment.
     runner.announce();
     report(runner, log);
@@ -111,17 +110,6 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
       await runner.stop();
     },
   };
-}
-
-/** Two runners of one config would start every server twice, and take the tunnel from each other. */
-async function refuseSecond(home: string, config: string, origin: string): Promise<void> {
-  for (const other of await runningRunners(home)) {
-    if (other.config !== config || other.origin !== origin) continue;
-    throw new GatewayError(
-      "usage",
-      `Cannot serve ${printable(config)}: process ${other.pid} does so already, stop that first`,
-    );
-  }
 }
 
 /** Says of each server what it offers, or that it has failed, and where to look for what it does not. */

@@ -1,4 +1,4 @@
-import { createInterface } from "node:readline/promises";
+import { createInterface, type Interface } from "node:readline/promises";
 import { GatewayError } from "../../src/errors.ts";
 import type { Log } from "../../src/log.ts";
 import { printable } from "../../src/log.ts";
@@ -26,13 +26,19 @@ export interface Terminal {
 
 /** The terminal of this process. */
 export function processTerminal({ stopped, onReload }: Signals): Terminal {
+  let asking: Interface | undefined;
   return {
     env: process.env,
     interactive: process.stdin.isTTY && process.stderr.isTTY,
     stopped,
     onReload,
     out: (line) => void process.stdout.write(`${line}\n`),
-    note: (line) => void process.stderr.write(`${line}\n`),
+    note: (line) => {
+      // A question that is open is asked again below, with what has been typed.
+      if (asking !== undefined) process.stderr.write("\r\x1b[J");
+      process.stderr.write(`${line}\n`);
+      asking?.prompt(true);
+    },
     askHidden: (question) => {
       const interrupt = () => void process.emit("SIGINT", "SIGINT");
       return readHidden(question, process.stdin, process.stderr, interrupt);
@@ -40,12 +46,14 @@ export function processTerminal({ stopped, onReload }: Signals): Terminal {
     ask: async (question, signal) => {
       if (!process.stdin.isTTY) throw new GatewayError("usage", `Cannot ask here: ${question}`);
       const input = createInterface({ input: process.stdin, output: process.stderr });
+      asking = input;
       // While it asks, Ctrl-C is a key that readline gets.
       input.on("SIGINT", () => void process.emit("SIGINT", "SIGINT"));
       try {
         const until = signal === undefined ? stopped : AbortSignal.any([stopped, signal]);
         return await input.question(question, { signal: until });
       } finally {
+        asking = undefined;
         input.close();
       }
     },
@@ -57,9 +65,30 @@ export async function confirm(
   terminal: Terminal,
   lines: readonly string[],
   question: string,
+  signal?: AbortSignal,
 ): Promise<boolean> {
+  if (terminal.stopped.aborted) throw new GatewayError("call_cancelled", "Interrupted");
   for (const line of lines) terminal.note(line);
-  return /^y(?:es)?$/i.test((await terminal.ask(`${question} [y/N] `)).trim());
+  try {
+    return /^y(?:es)?$/i.test((await terminal.ask(`${question} [y/N] `, signal)).trim());
+  } catch (cause) {
+    if (!terminal.stopped.aborted && signal?.aborted !== true) throw cause;
+    throw new GatewayError("call_cancelled", "Interrupted", { cause });
+  }
+}
+
+/**
+ * Rejects when the user or the system asks the program to stop, to be raced with what takes long.
+ *
+ * @throws {GatewayError} `call_cancelled`.
+ */
+export function interrupted(terminal: Pick<Terminal, "stopped">): Promise<never> {
+  const end = whenStopped(terminal).then((): never => {
+    throw new GatewayError("call_cancelled", "Interrupted");
+  });
+  // Whether anybody waits for it yet or not.
+  end.catch(() => {});
+  return end;
 }
 
 /** Resolves when the user or the system asks the program to stop. */

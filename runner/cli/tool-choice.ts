@@ -1,5 +1,7 @@
 import { printable } from "../../src/log.ts";
 import { MAX_SERVER_DEPTH, scan, stringMember } from "../../src/mcp/scan.ts";
+import { visible } from "../policy/invisible.ts";
+import { suspicionsOf } from "../policy/suspicion.ts";
 import type { ListedEntry } from "../server/listed.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -21,7 +23,8 @@ export async function chosen(
   for (const [n, tool] of tools.entries()) {
     const { says, description } = readTool(tool);
     const line = [`${String(n + 1).padStart(width)}  ${tool.key}`, says, description];
-    terminal.note(printable(line.filter((part) => part !== "").join("  ")));
+    terminal.note(visible(line.filter((part) => part !== "").join("  ")));
+    for (const why of suspicionsOf(tool)) terminal.note(`   warning: it ${why}`);
   }
   for (;;) {
     const answer = await terminal.ask(

@@ -1,10 +1,10 @@
-import { chmod, readFile, realpath, stat } from "node:fs/promises";
+import { access, chmod, constants, readFile, realpath, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { GatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
 import { replaceFile } from "../local/atomic-file.ts";
-import { type Config, configMachine, parseConfig } from "./config.ts";
-import { addServers, type Entry, NEW_CONFIG } from "./edit.ts";
+import { type Config, configMachine, MAX_CONFIG_BYTES, parseConfig } from "./config.ts";
+import { addServers, type Entry, NEW_CONFIG, withServers } from "./edit.ts";
 
 /** A config that servers are added to. */
 export interface EditableConfig {
@@ -26,26 +26,44 @@ export async function editConfig(file: string): Promise<EditableConfig> {
     if (error.code === "ENOENT") return undefined;
     throw new GatewayError("config_invalid", `Cannot read ${printable(file)}: ${error.code}`);
   });
-  const text = known ?? NEW_CONFIG;
+  const refused = (why: string, cause?: unknown) =>
+    new GatewayError("config_invalid", `Cannot write ${printable(basename(file))}: ${why}`, {
+      cause,
+    });
+  // Somebody may have made the file and no more.
+  const text = known === undefined || known.trim() === "" ? NEW_CONFIG : known;
   const parse = (of: string) =>
     parseConfig(of, { file, cwd: process.cwd(), machine: configMachine() });
   return {
-    config: await parse(known ?? "version: 1\nservers: {}\n"),
+    config: await parse(await withServers(text)),
     with: async (entries) => await parse(await addServers(text, entries)),
     add: async (entries) => {
       const added = await addServers(text, entries);
+      const bytes = Buffer.byteLength(added);
+      if (bytes > MAX_CONFIG_BYTES) {
+        throw refused(`it would have ${bytes} bytes, at most ${MAX_CONFIG_BYTES} are allowed`);
+      }
       await parse(added);
       // A link stays one: what it leads to is written.
       const path = await realpath(file).catch(() => file);
       if ((await readFile(path, "utf8").catch(() => undefined)) !== known) {
-        throw new GatewayError(
-          "config_invalid",
-          `Cannot write ${printable(basename(file))}: somebody has just changed it, try again`,
-        );
+        throw refused("somebody has just changed it, try again");
       }
       const mode = (await stat(path).catch(() => undefined))?.mode;
-      await replaceFile(path, added);
-      await chmod(path, mode === undefined ? 0o644 : mode & 0o777);
+      try {
+        // The file is replaced, which its folder allows: that somebody has made it read-only means no.
+        if (mode !== undefined) await access(path, constants.W_OK);
+        await replaceFile(path, added);
+        await chmod(path, mode === undefined ? 0o644 : mode & 0o777);
+      } catch (cause) {
+        const { code } = cause as NodeJS.ErrnoException;
+        throw refused(
+          code === "ENOENT"
+            ? "its folder is not there, make that first"
+            : `the system answers ${code}, give the permission or name another file`,
+          cause,
+        );
+      }
     },
   };
 }

@@ -41,6 +41,8 @@ export interface ServerConfig extends ServerRules {
   readonly allowEnvSecrets: boolean;
   /** Whether values of secrets are taken out of results, as they are out of logs. */
   readonly redactResults: boolean;
+  /** Whether its tools and prompts are hidden when they are no longer what was agreed to. */
+  readonly pins: boolean;
   /** How we are known to the authorization server of a server at a URL. */
   readonly oauth: OAuthClient | undefined;
   /** Whether a server at a URL may be at a private address. */
@@ -80,6 +82,8 @@ export interface SignatureRule {
   /** Identity in a certificate of Sigstore, and the URL of who vouches for it. */
   readonly identity?: string | undefined;
   readonly issuer?: string | undefined;
+  /** File with the authorities and logs that are trusted for that, absolute: Sigstore's `trusted_root.json`. */
+  readonly trustedRoot?: string | undefined;
 }
 
 /** A configuration file that holds nothing wrong. */
@@ -96,7 +100,7 @@ export interface Config {
 }
 
 /** Largest accepted file. A configuration of a hundred servers has a fiftieth of it. */
-const MAX_CONFIG_BYTES = 1024 * 1024;
+export const MAX_CONFIG_BYTES = 1024 * 1024;
 
 const EXAMPLE = `version: 1
 servers:
@@ -158,9 +162,10 @@ export async function parseConfig(
       path,
       profiles,
       catalogs: catalogs.map((place) => place.startsWith("https://") ? place : absolute(place)),
-      signed: images.signed?.map(({ key, ...rule }) => ({
+      signed: images.signed?.map(({ key, trustedRoot, ...rule }) => ({
         ...rule,
         ...(key !== undefined && { key: absolute(key) }),
+        ...(trustedRoot !== undefined && { trustedRoot: absolute(trustedRoot) }),
       })) ?? [],
       servers: servers.map(([name, { prefix = defaultPrefix(name), ...server }]) => ({
         name,

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ParseError } from "jsonc-parser";
 import type { Document, YAMLMap } from "yaml";
 import { GatewayError } from "../../src/errors.ts";
 
@@ -41,8 +42,19 @@ export async function addServers(text: string, entries: readonly Entry[]): Promi
   if (yaml.isMap(servers) && servers.flow !== true && servers.items.length > 0) {
     return insertBehind(text, servers, block);
   }
+  if (text.trimStart().startsWith("{")) {
+    const json = await addToJson(text, entries);
+    if (json !== undefined) return json;
+  }
   if (yaml.isMap(servers) && servers.flow === true) return rewritten(document, entries);
   return appended(text, block(2));
+}
+
+/** The text with an empty map where `servers:` has nothing below it, so that it can be checked. */
+export async function withServers(text: string): Promise<string> {
+  const yaml = await import("yaml");
+  const isEmpty = (yaml.parseDocument(text).get("servers") ?? null) === null;
+  return isEmpty ? text.replace(/^servers:[ \t]*/m, "servers: {} ") : text;
 }
 
 /** Behind the last line of a map of the block style, with the indent of its keys. */
@@ -56,7 +68,21 @@ function insertBehind(text: string, map: YAMLMap, block: (indent: number) => str
   return `${text.slice(0, at)}${glue}${block(indent)}${text.slice(at)}`;
 }
 
-/** Servers in braces, as in JSON: the whole map is written anew. */
+/** A config that is JSON stays JSON; undefined for another one in braces. */
+async function addToJson(text: string, entries: readonly Entry[]): Promise<string | undefined> {
+  const { applyEdits, modify, parse } = await import("jsonc-parser");
+  const errors: ParseError[] = [];
+  parse(text, errors, { disallowComments: true });
+  if (errors.length > 0) return undefined;
+  const formattingOptions = { insertSpaces: true, tabSize: 2, eol: "\n" };
+  return entries.reduce(
+    (json, { name, fields }) =>
+      applyEdits(json, modify(json, ["servers", name], fields, { formattingOptions })),
+    text,
+  );
+}
+
+/** Servers in braces: the whole map is written anew. */
 function rewritten(document: Document, entries: readonly Entry[]): string {
   for (const { name, fields } of entries) {
     document.setIn(["servers", name], document.createNode(fields));

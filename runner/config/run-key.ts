@@ -12,7 +12,9 @@ export function runKey(config: ServerConfig): string {
     resources: _r,
     prefix: _x,
     tasks: _k,
-    redactResults: _d, given: _g,
+    redactResults: _d,
+    given: _g,
+    pins: _n,
     ...run
   } = config;
   return createHash("sha256").update(JSON.stringify(run)).digest("hex");

@@ -45,6 +45,7 @@ export function configSchema(place: VolumePlace) {
       secretFiles: v.optional(secretMap),
       allowEnvSecrets: v.optional(parsed("true or false", parseSwitch)),
       redactResults: v.optional(parsed("true or false", parseSwitch)),
+      pins: v.optional(parsed("true or false", parseSwitch)),
       oauth: v.optional(oauth),
       allowPrivate: v.optional(parsed("true or false", parseSwitch)),
       volumes: v.optional(volumes(place)),
@@ -91,6 +92,7 @@ export function configSchema(place: VolumePlace) {
       secretFiles: it.secretFiles ?? {},
       allowEnvSecrets: it.allowEnvSecrets ?? false,
       redactResults: it.redactResults ?? true,
+      pins: it.pins ?? true,
       oauth: it.oauth,
       allowPrivate: it.allowPrivate ?? false,
       volumes: it.volumes?.flatMap((one) => "hostPath" in one ? [one] : []) ?? [],
@@ -181,7 +183,7 @@ function misplaced(kind: ServerSource["kind"]): readonly (readonly [string, stri
         ...remote,
         ...described,
         ...told(
-          CONTAINER_FIELDS.filter((key) => key !== "args" && key !== "env"),
+          CONTAINER_FIELDS.filter((key) => !RUNNING_FIELDS.has(key)),
           "says how a container is made, remove it: this one is there already",
         ),
       ];
@@ -215,6 +217,9 @@ const CONTAINER_FIELDS = [
   "gpus",
   "limits",
 ] as const;
+
+/** Those of them that make sense for a program in a container that runs already. */
+const RUNNING_FIELDS: ReadonlySet<string> = new Set(["args", "env", "allowEnvSecrets"]);
 
 const HOSTS = 'a list such as ["nas.home:192.168.1.5"]';
 

@@ -102,13 +102,14 @@ export const signatureRule = v.pipe(
     key: v.optional(text("a file with a public key in PEM")),
     identity: v.optional(text("who signs, as its certificate names it")),
     issuer: v.optional(text("the URL of who vouches for that identity")),
+    trustedRoot: v.optional(text("a file with the authorities and logs to trust")),
   }),
   v.check(
-    ({ key, identity, issuer }) =>
-      key === undefined
-        ? identity !== undefined && issuer !== undefined
-        : identity === undefined && issuer === undefined,
-    "says not who signs, write either key, or identity and issuer",
+    ({ key, identity, issuer, trustedRoot }) => {
+      const keyless = [identity, issuer, trustedRoot].filter((part) => part !== undefined).length;
+      return key === undefined ? keyless === 3 : keyless === 0;
+    },
+    "says not who signs, write either key, or identity, issuer and trustedRoot",
   ),
 );
 

@@ -8,7 +8,14 @@ import type { ParseError } from "jsonc-parser";
 import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
 import { type Imported, nameFor, type ProgramSource, type Skipped } from "./imported.ts";
-import { isPlaceholder, isSecret, promptOf, variableOf } from "./literal.ts";
+import {
+  isPlaceholder,
+  isSecret,
+  promptOf,
+  secretArgument,
+  secretParameter,
+  variableOf,
+} from "./literal.ts";
 import { readProgram } from "./program.ts";
 
 const scalar = v.union([
@@ -33,6 +40,9 @@ const server = v.object({
 });
 
 type ClientServer = v.InferOutput<typeof server>;
+
+/** Most servers that are read: no client has a tenth of it. */
+const MAX_SERVERS = 1_000;
 
 const LISTS = ["mcpServers", "servers", "context_servers"] as const;
 
@@ -59,6 +69,12 @@ export async function readClientFile(
   const imported: Imported[] = [];
   const skipped: Skipped[] = [];
   const names = new Set(taken);
+  if (Object.keys(servers).length > MAX_SERVERS) {
+    throw new GatewayError(
+      "usage",
+      `Cannot import the file: it has more than ${MAX_SERVERS} servers`,
+    );
+  }
   for (const [from, value] of Object.entries(servers)) {
     const parsed = v.safeParse(server, value);
     if (!parsed.success) {
@@ -79,7 +95,12 @@ export async function readClientFile(
 async function serversIn(text: string): Promise<v.InferOutput<typeof entries>> {
   const { parse } = await import("jsonc-parser");
   const errors: ParseError[] = [];
-  const data: unknown = parse(text, errors, { allowTrailingComma: true });
+  let data: unknown;
+  try {
+    data = parse(text, errors, { allowTrailingComma: true });
+  } catch (cause) {
+    throw new GatewayError("usage", "Cannot import the file: it is nested too deeply", { cause });
+  }
   const [error] = errors;
   if (error !== undefined) {
     const line = text.slice(0, error.offset).split("\n").length;
@@ -99,6 +120,13 @@ async function serversIn(text: string): Promise<v.InferOutput<typeof entries>> {
 function convert(from: string, name: string, entry: ClientServer): Imported | string {
   const program = programOf(entry);
   if (typeof program === "string") return program;
+  const open = secretArgument(program.args) ?? secretParameter(program.source);
+  if (open !== undefined) {
+    return `its ${open} holds a secret, which would stand in the config for all to read: ` +
+      `see whether it takes a ${
+        /^https?:/.test(program.source) ? "header" : "variable"
+      }, and add it by hand`;
+  }
   const secrets = new Map<string, string>();
   const notes = [...program.notes];
   const { env, refs } = split(name, new Map([...program.env, ...Object.entries(entry.env)]), {
@@ -162,7 +190,9 @@ function split(
   const refs: Record<string, string> = {};
   for (const [variable, value] of all) {
     const outside = value === undefined || value === null ? variable : variableOf(value);
-    const kept = `${server}.${variable.toLowerCase()}`;
+    const kept = `${server}.${
+      secrets.has(`${server}.${variable.toLowerCase()}`) ? variable : variable.toLowerCase()
+    }`;
     if (outside !== undefined) refs[variable] = `env:${outside}`;
     else if (promptOf(value ?? "") !== undefined || isPlaceholder(value ?? "")) {
       refs[variable] = `store:${kept}`;

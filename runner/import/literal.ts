@@ -16,6 +16,35 @@ export function isSecret(name: string, value: string): boolean {
   return SECRET_NAME.test(name) || SECRET_VALUE.test(value);
 }
 
+/** Options that say something of a secret, and do not hold it. */
+const ABOUT_SECRET = /(?:file|path|dir|name|limit|count|size|type|mode|ttl|max|min)$/i;
+
+/**
+ * The name of the first argument that holds a secret, or of the one before it: `--api-key=…`,
+ * `--token …`, or a value that is one by its form, which is then called by its number.
+ */
+export function secretArgument(args: readonly string[]): string | undefined {
+  for (const [at, arg] of args.entries()) {
+    const [, option = "", value] = /^(-{0,2}[A-Za-z][\w.-]*)(?:[=:]([\s\S]+))?$/.exec(arg) ?? [];
+    const next = value ?? (option.startsWith("-") ? args[at + 1] : undefined) ?? "";
+    if (
+      option !== "" && !ABOUT_SECRET.test(option) &&
+      (value !== undefined || !next.startsWith("-")) && isSecret(option, next)
+    ) {
+      return `argument ${option}`;
+    }
+    if (isSecret("", arg) || /\b(?:Bearer|Basic)\s+\S{8,}/i.test(arg)) return `argument ${at + 1}`;
+  }
+  return undefined;
+}
+
+/** The name of the first parameter in the query of a URL that holds a secret. */
+export function secretParameter(url: string): string | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const found = [...new URL(url).searchParams].find(([name, value]) => isSecret(name, value));
+  return found && `parameter ${found[0]}`;
+}
+
 /** Whether a value only stands where one is to be written. */
 export function isPlaceholder(value: string): boolean {
   return PLACEHOLDER.test(value.trim());

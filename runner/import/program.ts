@@ -138,5 +138,7 @@ function options(args: readonly string[], valued: readonly string[]) {
 }
 
 function ownProgram(command: string): string {
-  return `"${command}" is a program of this machine, put it into an image and use image:<reference>`;
+  // Somebody may have written its arguments behind it, and secrets among them.
+  const [program = ""] = command.trim().split(/\s+(?=-)/, 1);
+  return `"${program}" is a program of this machine, put it into an image and use image:<reference>`;
 }

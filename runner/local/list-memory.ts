@@ -12,11 +12,14 @@ import { replaceFile } from "./atomic-file.ts";
 /** Most servers that are remembered; those that listed longest ago are forgotten first. */
 const MAX_ENTRIES = 200;
 
-/** Characters of one server's lists; a server that lists more is asked at each start. */
-const MAX_ENTRY_LENGTH = 4 * 1024 * 1024;
+/**
+ * Characters of one server's lists; a server that lists more is asked at each start. The whole file is
+ * written whenever one of them changes, so that this is also what a hostile one can cost.
+ */
+const MAX_ENTRY_LENGTH = 1024 * 1024;
 
 /** Characters of all of them. */
-const MAX_LENGTH = 16 * 1024 * 1024;
+const MAX_LENGTH = 8 * 1024 * 1024;
 
 const entry = v.object({ key: v.string(), raw: v.string() });
 const broken = v.object({
@@ -45,20 +48,38 @@ type Kept = v.InferOutput<typeof kept>;
 export class ListMemories {
   readonly #path: string;
   readonly #clock: Clock;
+  readonly #redact: (json: string) => string;
   #kept: Kept;
   #writing: Promise<void> = Promise.resolve();
   #dirty = false;
 
-  constructor(path: string, clock: Clock, read: Kept) {
+  private constructor(
+    path: string,
+    { clock, redact, kept }: {
+      readonly clock: Clock;
+      readonly redact: (json: string) => string;
+      readonly kept: Kept;
+    },
+  ) {
     this.#path = path;
     this.#clock = clock;
-    this.#kept = read;
+    this.#redact = redact;
+    this.#kept = kept;
   }
 
-  /** Reads `lists.json` of the state directory; one that cannot be read counts as empty. */
-  static async open(home: string, clock: Clock): Promise<ListMemories> {
+  /**
+   * Reads `lists.json` of the state directory; one that cannot be read counts as empty.
+   *
+   * @param redact Takes secrets out of a JSON text; the same string if it holds none. Lists that hold one
+   * are not kept.
+   */
+  static async open(
+    home: string,
+    clock: Clock,
+    redact: (json: string) => string = (json) => json,
+  ): Promise<ListMemories> {
     const path = join(home, "lists.json");
-    return new ListMemories(path, clock, await read(path));
+    return new ListMemories(path, { clock, redact, kept: await read(path) });
   }
 
   /**
@@ -95,15 +116,24 @@ export class ListMemories {
     const others = Object.entries(this.#kept).filter(([other]) => other !== id)
       .toSorted(([, a], [, b]) => b.at - a.at).slice(0, MAX_ENTRIES - 1);
     const text = JSON.stringify(listed);
-    const own: typeof others = text.length > MAX_ENTRY_LENGTH
+    const own: typeof others = text.length > MAX_ENTRY_LENGTH || this.#holdsSecret(listed)
       ? []
       : [[id, { at: this.#clock.now(), text }]];
+    if (own.length === 0 && this.#kept[id] === undefined) return;
     let length = 0;
     const fitting = [...own, ...others].filter(([, each]) =>
       (length += each.text.length) <= MAX_LENGTH
     );
     this.#kept = Object.fromEntries(fitting);
     this.#write();
+  }
+
+  /** Each text for itself: one inside of another is escaped twice, which can hide a value. */
+  #holdsSecret({ broken, instructions, ...listed }: ServerLists): boolean {
+    const raws = listNames().flatMap((list) => listed[list].map(({ raw }) => raw));
+    const words = listNames().flatMap((list) => listed[list].map(({ key }) => key));
+    return [...raws, JSON.stringify([instructions, words, broken])]
+      .some((json) => this.#redact(json) !== json);
   }
 
   /** Many changes that come at once are written once. */

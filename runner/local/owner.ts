@@ -8,7 +8,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { chmod, readdir, rename, rm } from "node:fs/promises";
-import { connect, createServer, type Server } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { withSocketPath } from "./socket-path.ts";
 
@@ -38,11 +38,20 @@ export interface Owner {
  */
 export async function claimOwner(home: string, status: () => string = () => ""): Promise<Owner> {
   const id = randomUUID();
+  const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     // Who only looks whether somebody is there does not read.
     socket.on("error", () => {});
     socket.setTimeout(CONNECT_MS, () => socket.destroy());
-    socket.end(status());
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    let text = "";
+    try {
+      text = status();
+    } catch {
+      // Whoever asks must not end what is asked.
+    }
+    socket.end(text);
   });
   if (process.platform === "win32") {
     await listen(server, pipeOf(id));
@@ -58,7 +67,9 @@ export async function claimOwner(home: string, status: () => string = () => ""):
   return {
     id,
     async close() {
-      await new Promise((resolve) => server.close(resolve));
+      const closed = new Promise((resolve) => server.close(resolve));
+      for (const socket of sockets) socket.destroy();
+      await closed;
       await rm(join(home, `${id}.sock`), { force: true });
     },
   };
@@ -106,11 +117,16 @@ export async function forgetDeadOwners(home: string): Promise<number> {
   return removed.reduce<number>((sum, one) => sum + one, 0);
 }
 
-/** What each runner of this state directory that lives says of itself; not on Windows. */
-export async function askOwners(home: string): Promise<readonly string[]> {
-  const owners = (await readdir(home)).filter((name) =>
-    name.endsWith(".sock") && OWNER_ID.test(name.slice(0, -".sock".length))
-  );
+/**
+ * What each runner of this state directory that lives says of itself; not on Windows.
+ *
+ * @param except Id of an owner that is not asked.
+ */
+export async function askOwners(home: string, except?: string): Promise<readonly string[]> {
+  const owners = (await readdir(home)).filter((name) => {
+    const owner = name.slice(0, -".sock".length);
+    return name.endsWith(".sock") && OWNER_ID.test(owner) && owner !== except;
+  });
   const answers = await Promise.all(owners.map((name) => withSocketPath(home, name, listenTo)));
   return answers.filter((text) => text !== "");
 }

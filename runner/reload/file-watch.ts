@@ -13,6 +13,9 @@ import type { Clock } from "../../src/clock.ts";
 /** Milliseconds of rest after which a change is told: editors write in several steps. */
 export const SETTLE_MS = 100;
 
+/** Milliseconds after which a file that is never at rest is taken as it is. */
+export const RESTLESS_MS = 2_000;
+
 /** Milliseconds between two looks. */
 export const LOOK_MS = 2_000;
 
@@ -29,10 +32,13 @@ export async function watchFiles({ paths, clock, changed }: FileWatchOptions): P
   const watchers = new Map<string, FSWatcher>();
   let stopped = false;
   let seen = await signatures(paths);
+  /** When the first change was noticed that has not been told. */
+  let stirredAt: number | undefined;
   let cancelSettle = (): void => {};
   let cancelLook = (): void => {};
 
   const settle = async (): Promise<void> => {
+    stirredAt = undefined;
     const now = await signatures(paths);
     if (stopped || now === seen) return;
     seen = now;
@@ -40,8 +46,11 @@ export async function watchFiles({ paths, clock, changed }: FileWatchOptions): P
     changed();
   };
   const stir = (): void => {
+    if (stopped) return;
     cancelSettle();
-    cancelSettle = clock.after(SETTLE_MS, () => void settle());
+    stirredAt ??= clock.now();
+    const patience = stirredAt + RESTLESS_MS - clock.now();
+    cancelSettle = clock.after(Math.max(0, Math.min(SETTLE_MS, patience)), () => void settle());
   };
   const look = async (): Promise<void> => {
     if (await signatures(paths) !== seen) stir();
@@ -85,8 +94,8 @@ async function foldersOf(path: string): Promise<readonly string[]> {
 /** Another text whenever one of the files is another, or has another content. */
 async function signatures(paths: readonly string[]): Promise<string> {
   const all = await Promise.all(paths.map(async (path) => {
-    const facts = await stat(path).catch(() => undefined);
-    return facts && [facts.ino, facts.size, facts.mtimeMs, facts.mode].join(" ");
+    const facts = await stat(path, { bigint: true }).catch(() => undefined);
+    return facts && [facts.ino, facts.size, facts.mtimeNs, facts.ctimeNs, facts.mode].join(" ");
   }));
   return JSON.stringify(all);
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../src/clock.ts";
 import { toGatewayError } from "../../src/errors.ts";
@@ -11,6 +12,7 @@ import type { Log } from "../../src/log.ts";
 import { APPROVALS_FILE } from "../approval/approvals.ts";
 import type { Config } from "../config/config.ts";
 import type { Journal } from "../journal/journal.ts";
+import { PINS_FILE } from "../policy/pin-file.ts";
 import type { Runner } from "../runner.ts";
 import { watchFiles } from "./file-watch.ts";
 
@@ -44,8 +46,13 @@ export async function followConfig(options: ReloadOptions): Promise<Reload> {
   const { runner, path, load, home, secretsPath, clock, log, journal } = options;
   let problem: string | undefined;
   let turn: Promise<void> = Promise.resolve();
+  /** A reading that has not begun yet: what has changed until then is in it. */
+  let next: Promise<void> | undefined;
+  let stopped = false;
 
   const reload = async (): Promise<void> => {
+    next = undefined;
+    if (stopped) return;
     let config: Config;
     try {
       config = await load();
@@ -54,7 +61,8 @@ export async function followConfig(options: ReloadOptions): Promise<Reload> {
       // The same fault is told once, however often the file is looked at.
       if (message === problem) return;
       problem = message;
-      log("error", `${message}\nThe servers go on as they were`);
+      for (const line of message.split("\n")) log("error", line);
+      log("error", "The servers go on as they were");
       journal.write({
         type: "config",
         outcome: "refused",
@@ -67,6 +75,7 @@ export async function followConfig(options: ReloadOptions): Promise<Reload> {
     }
     if (problem !== undefined) log("info", "The config can be used again");
     problem = undefined;
+    if (stopped) return;
     const applied = await runner.apply(config);
     const { started, changed, removed } = applied;
     if (started.length + changed.length + removed.length === 0) return;
@@ -77,22 +86,35 @@ export async function followConfig(options: ReloadOptions): Promise<Reload> {
     log("info", `The config has changed (${told.join("; ")})`);
   };
   const now = (): Promise<void> => {
-    turn = turn.then(reload).catch((thrown: unknown) => {
+    if (next !== undefined) return next;
+    next = turn = turn.then(reload).catch((thrown: unknown) => {
       log("error", `Cannot apply the config: ${toGatewayError(thrown).message}`);
     });
-    return turn;
+    return next;
   };
 
+  const approvals = join(home, APPROVALS_FILE);
   const stops = await Promise.all([
-    watchFiles({ paths: [path, secretsPath], clock, changed: () => void now() }),
-    watchFiles({ paths: [join(home, APPROVALS_FILE)], clock, changed: () => runner.retry() }),
+    watchFiles({ paths: [path], clock, changed: () => void now() }),
+    // Logins are kept with the secrets, and no part of what makes a server another.
+    watchFiles({
+      paths: [secretsPath],
+      clock,
+      changed: () => void now().then(() => stopped || runner.retry()),
+    }),
+    watchFiles({ paths: [approvals], clock, changed: () => runner.retry() }),
+    watchFiles({ paths: [join(home, PINS_FILE)], clock, changed: () => void runner.pins.reload() }),
   ]);
+  // The config was read some time ago: when this program had just begun, at the earliest.
+  const facts = await stat(path).catch(() => undefined);
+  if (facts === undefined || facts.ctimeMs > performance.timeOrigin) void now();
   return {
     now,
     get problem() {
       return problem;
     },
     stop: () => {
+      stopped = true;
       for (const stop of stops) stop();
     },
   };

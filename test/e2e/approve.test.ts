@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { access, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { connectEngine } from "../../runner/docker/engine.ts";
@@ -37,6 +37,9 @@ describe("servers that nobody has agreed to", () => {
   before(async () => {
     const image = await probeImage();
     machine = await createMachine(probeConfig(image, { [FIRST]: "well", [SECOND]: "well" }));
+    const file = join(machine.folder, "mcp-runner.yaml");
+    const secrets = `    secrets: { A: "exec:/usr/bin/touch ${join(machine.folder, "ran")}" }\n`;
+    await writeFile(file, (await readFile(file, "utf8")) + secrets);
     runner = start("up", "--port", "0", "--json");
     await runner.printed(/"ok":true/, 60_000);
   });
@@ -48,6 +51,7 @@ describe("servers that nobody has agreed to", () => {
   test("do not start where nobody is there to be asked, and the command that asks is named", async () => {
     assert.match(runner.output(), new RegExp(`Server "${FIRST}" has not started`));
     assert.equal(await containers(FIRST) + await containers(SECOND), 0);
+    await assert.rejects(access(join(machine.folder, "ran")), "nor does a program for a secret");
     const inspected = start("inspect", FIRST);
     assert.equal(await inspected.exit, 0);
     assert.match(

@@ -150,3 +150,85 @@ test("parallel runners do not lose each other's approvals, and a damaged file ap
   await writeFile(join(bench.home, "approvals.json"), "{");
   await assert.rejects(bench.open(undefined).check(PLAN), { code: "not_approved" });
 });
+
+test("a server that is approved does not wait for a question about another", async () => {
+  await using bench = await openBench();
+  await bench.open("yes").check(PLAN);
+  let answer: (yes: boolean) => void = () => {};
+  const answered = new Promise<boolean>((resolve) => answer = resolve);
+  const approvals = bench.open(() => answered);
+  const asked = approvals.check({ ...PLAN, server: "other" });
+  await approvals.check(PLAN);
+  answer(true);
+  await asked;
+});
+
+test("who said no is not asked again, until the server is run in another way", async () => {
+  await using bench = await openBench();
+  const answers: string[] = [];
+  const approvals = bench.open((lines) => {
+    answers.push(lines[0] ?? "");
+    return Promise.resolve(false);
+  });
+  await assert.rejects(approvals.check(PLAN), { code: "not_approved" });
+  await assert.rejects(approvals.check(PLAN), { code: "not_approved" });
+  assert.equal(answers.length, 1);
+  await assert.rejects(approvals.check({ ...PLAN, network: [] }), { code: "not_approved" });
+  assert.equal(answers.length, 2);
+  await bench.open("yes").check(PLAN);
+  await approvals.check(PLAN);
+});
+
+test("nobody is asked any more once the runner stops", async () => {
+  await using bench = await openBench();
+  const stopping = new AbortController();
+  let asked = 0;
+  let hear = (): void => {};
+  const heard = new Promise<void>((resolve) => hear = resolve);
+  const approvals = openApprovals({
+    home: bench.home,
+    config: "/home/ada/mcp-runner.yaml",
+    journal: { write: () => {}, close: async () => {} },
+    by: (_lines, _question, signal) => {
+      asked++;
+      hear();
+      return new Promise((_, reject) => {
+        signal?.addEventListener("abort", () => reject(new Error("nobody answers")));
+      });
+    },
+    signal: stopping.signal,
+  });
+  const checks = ["a", "b"].map((server) => approvals.check({ ...PLAN, server }));
+  await heard;
+  stopping.abort();
+  await assert.rejects(checks[0] ?? Promise.resolve(), /nobody answers/);
+  await assert.rejects(checks[1] ?? Promise.resolve(), { code: "call_cancelled" });
+  assert.equal(asked, 1);
+});
+
+test("a server of several images is approved by its name", async () => {
+  await using bench = await openBench();
+  const plan = { ...PLAN, server: "notes (ghcr.io/ada/one:1)" };
+  await assert.rejects(bench.open(undefined).check(plan), {
+    message: /^Cannot start server "notes": .*"mcp-runner approve notes"$/,
+  });
+  await bench.open("yes").check(plan);
+  assert.deepEqual(bench.events.map((event) => "server" in event && event.server), ["notes"]);
+  await assert.rejects(bench.open(undefined).check(PLAN));
+});
+
+test("a server may have the name of what every object has", async () => {
+  await using bench = await openBench();
+  const plan = { ...PLAN, server: "constructor" };
+  await assert.rejects(bench.open(undefined).check(plan), { message: /nobody has agreed/ });
+});
+
+test("an entry with a comma is not taken for two", () => {
+  const lines = planLines({
+    ...PLAN,
+    variables: ["A=1, B=2"],
+    mounts: ["/home/ada/x, /y:/x:ro"],
+  });
+  assert.ok(lines.includes('  variables  "A=1, B=2"'));
+  assert.ok(lines.includes('  files      "/home/ada/x, /y:/x:ro"'));
+});

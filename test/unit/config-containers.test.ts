@@ -33,6 +33,7 @@ servers:
     secretFiles: { KEY_FILE: "file:/run/keys/github" }
     allowEnvSecrets: true
     redactResults: false
+    pins: false
     volumes: ["./data:/data", "cache:/cache", "logs:/logs:ro"]
     network: [api.github.com:443, "*.githubusercontent.com"]
     extraHosts: ["NAS.home:192.168.1.5", "six.home:[fd00::5]"]
@@ -54,7 +55,7 @@ catalogs: [./mine.yaml, ~/servers, https://example.com/catalog.yaml]
 images:
   signed:
     - { match: "mcp/*", key: ./docker.pub }
-    - { match: "ghcr.io/ada/*", identity: ada@example.com, issuer: https://accounts.example.com }
+    - { match: "ghcr.io/ada/*", identity: ada@example.com, issuer: https://accounts.example.com, trustedRoot: ./root.json }
 `;
   const { servers: [github], ...rest } = await parseConfig(text, place);
   assert.deepEqual(rest, {
@@ -67,12 +68,13 @@ images:
         match: "ghcr.io/ada/*",
         identity: "ada@example.com",
         issuer: "https://accounts.example.com",
+        trustedRoot: "/home/ada/root.json",
       },
     ],
   });
   assert.ok(github !== undefined);
   const { given, ...read } = github;
-  assert.equal(given.length, 24);
+  assert.equal(given.length, 25);
   assert.deepEqual(read, {
     name: "github",
     prefix: "github__",
@@ -90,6 +92,7 @@ images:
     secretFiles: { KEY_FILE: { kind: "file", path: "/run/keys/github" } },
     allowEnvSecrets: true,
     redactResults: false,
+    pins: false,
     volumes: [{ hostPath: "/home/ada/data", containerPath: "/data", readOnly: true }],
     namedVolumes: [
       { volume: "cache", containerPath: "/cache", readOnly: false },
@@ -179,6 +182,7 @@ test("what belongs to containers is refused for a server at a URL, and the other
   assert.deepEqual(await problems("source: docker:github", "config: { a: b }", "headers: {}"), []);
   assert.match((await problems("source: container:a", "root: true"))[0] ?? "", /is there already/);
   assert.deepEqual(await problems("source: container:a", "args: [serve]"), []);
+  assert.deepEqual(await problems("source: container:a", "allowEnvSecrets: true"), []);
 });
 
 test("a profile names servers of the file", async () => {
@@ -195,6 +199,7 @@ test("a rule for signatures says who signs, in one way", async () => {
   await assert.rejects(rule("match: x"), /says not who signs/);
   await assert.rejects(rule("match: x, key: a, identity: b, issuer: c"), /says not who signs/);
   await assert.rejects(rule("match: x, identity: b"), /says not who signs/);
+  await assert.rejects(rule("match: x, identity: b, issuer: c"), /says not who signs/);
 });
 
 test("sources of every kind are read, and what only looks like one is refused", () => {

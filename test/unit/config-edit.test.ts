@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { parseConfig } from "../../runner/config/config.ts";
-import { addServers, NEW_CONFIG } from "../../runner/config/edit.ts";
+import { addServers, NEW_CONFIG, withServers } from "../../runner/config/edit.ts";
 
 const place = {
   file: "mcp-runner.yaml",
@@ -63,6 +63,25 @@ for (const [why, text] of shapes) {
     assert.deepEqual(servers.at(-1)?.tools.allow, ["*"]);
   });
 }
+
+test("a config that is JSON stays JSON", async () => {
+  const texts = [
+    '{"version": 1, "servers": {"a": {"source": "npm:a"}}}',
+    '{ "version": 1, "servers": {} }\n',
+    JSON.stringify({ version: 1, servers: { a: { source: "npm:a" } } }, null, 2),
+  ];
+  for (const text of texts) {
+    const added: unknown = JSON.parse(await addServers(text, [NOTES]));
+    const before = JSON.parse(text) as { servers: object };
+    assert.deepEqual(added, { ...before, servers: { ...before.servers, notes: NOTES.fields } });
+  }
+});
+
+test("a config without servers yet can be added to, whatever follows", async () => {
+  for (const text of ["version: 1\nservers:\n", "version: 1\nservers: # none\nprofiles: {}\n"]) {
+    assert.deepEqual((await parseConfig(await withServers(text), place)).servers, []);
+  }
+});
 
 test("a server whose name is taken is refused", async () => {
   const text = "version: 1\nservers: { notes: { source: npm:a } }\n";

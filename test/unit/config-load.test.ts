@@ -22,7 +22,7 @@ async function file(name: string, content: string | Uint8Array): Promise<string>
 const examples = fileURLToPath(new URL("../../docs/examples/", import.meta.url));
 
 test("loadConfig() reads every example of the documentation", async () => {
-  for (const name of await readdir(examples)) {
+  for (const name of await readdir(examples, { recursive: true })) {
     if (!name.endsWith(".yaml")) continue;
     const { path, servers } = await loadConfig(join(examples, name));
     assert.equal(path, join(examples, name));

@@ -21,6 +21,7 @@ const UNSAID = {
   secretFiles: {},
   allowEnvSecrets: false,
   redactResults: true,
+  pins: true,
   oauth: undefined,
   allowPrivate: false,
   volumes: [],

@@ -2,8 +2,10 @@ import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { watchFiles } from "../../runner/reload/file-watch.ts";
+import { SETTLE_MS, watchFiles } from "../../runner/reload/file-watch.ts";
 import { systemClock } from "../../src/clock.ts";
+import { eventually } from "../support/eventually.ts";
+import { fakeClock } from "../support/fake-clock.ts";
 
 interface Bench extends AsyncDisposable {
   readonly folder: string;
@@ -87,4 +89,22 @@ test("watchFiles() tells when the file that a symlink leads to was changed", asy
   });
   await writeFile(join(bench.folder, "elsewhere", "real.yaml"), "another text");
   await bench.next();
+});
+
+test("watchFiles() tells of a file that is never at rest", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "mcp-runner-watch-"));
+  const file = join(folder, "mcp-runner.yaml");
+  const clock = fakeClock();
+  let told = 0;
+  const stop = await watchFiles({ paths: [file], clock, changed: () => told++ });
+  t.after(async () => {
+    stop();
+    await rm(folder, { recursive: true });
+  });
+  let n = 0;
+  await eventually("it is told", async () => {
+    await writeFile(file, "x".repeat(++n));
+    clock.advance(SETTLE_MS / 2);
+    return told > 0 || undefined;
+  });
 });

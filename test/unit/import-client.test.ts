@@ -244,3 +244,64 @@ test("files of Docker's gateway that are none are refused by name", async () => 
   await assert.rejects(readDockerHome({ ...none, config: "a: [" }, new Set()), /is not YAML/);
   assert.deepEqual(await readDockerHome(none, new Set()), { imported: [], skipped: [] });
 });
+
+const open: Array<[why: string, entry: object, told: RegExp]> = [
+  ["an option", { command: "npx", args: ["notes", "--api-key=abcdef123"] }, /argument --api-key/],
+  ["an option's value", { command: "npx", args: ["notes", "--token", TOKEN] }, /argument --token/],
+  ["a bare token", { command: "npx", args: ["notes", TOKEN] }, /argument 1/],
+  [
+    "a header among arguments",
+    { command: "npx", args: ["notes", "--header", `Authorization: Bearer ${TOKEN}`] },
+    /argument/,
+  ],
+  [
+    "a password in a URL",
+    { command: "npx", args: ["pg", "postgres://ada:hunter2@db.example/x"] },
+    /argument 1/,
+  ],
+  ["the query of a URL", { url: `https://a.example/mcp?api_key=${TOKEN}` }, /parameter api_key/],
+  ["a URL behind a bridge", {
+    command: "npx",
+    args: ["mcp-remote", `https://a.example/?key=${TOKEN}`],
+  }, /parameter key/],
+];
+
+for (const [why, entry, told] of open) {
+  test(`a secret that would stand in the config is left out, and never said: ${why}`, async () => {
+    const found = await one(entry);
+    assert.ok(typeof found === "string", JSON.stringify(found));
+    assert.match(found, told);
+    assert.doesNotMatch(found, /ghp_|hunter2|abcdef123/);
+  });
+}
+
+test("arguments that are no secrets are brought along", async () => {
+  const args = ["notes", "--token-limit", "100", "--key-file", "./x", "--header", "X-Team: blue"];
+  const found = await one({ command: "npx", args });
+  assert.ok(typeof found === "object");
+});
+
+test("a hostile file is refused or left out, and breaks nothing", async () => {
+  const deep = "[".repeat(500_000);
+  await assert.rejects(readClientFile(`{"mcpServers":{"a":${deep}`, new Set()), { code: "usage" });
+  const many = Object.fromEntries(
+    Array.from({ length: 100_000 }, (_, n) => [`s${n}`, { command: "npx", args: ["x"] }]),
+  );
+  await assert.rejects(readClientFile(JSON.stringify({ mcpServers: many }), new Set()), {
+    code: "usage",
+    message: /more than 1000 servers/,
+  });
+  const keys = '{"mcpServers":{"__proto__":{"command":"npx","args":["x"]},"constructor":' +
+    '{"command":"npx","args":["x"],"env":{"__proto__":"a","constructor":"b"}}}}';
+  const { imported } = await readClientFile(keys, new Set());
+  assert.ok(imported.every(({ name }) => /^[a-z0-9-]+$/.test(name)));
+  assert.equal(({} as Record<string, unknown>)["command"], undefined);
+});
+
+test("a value of several lines is a secret as a whole", async () => {
+  const key = "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\n";
+  const found = await one({ command: "npx", args: ["notes"], env: { PEM: key } });
+  assert.ok(typeof found === "object");
+  assert.deepEqual([...found.secrets], [["it.pem", key]]);
+  assert.doesNotMatch(JSON.stringify(found.fields), /BEGIN/);
+});

@@ -3,11 +3,19 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { claimOwner, forgetDeadOwners, isAlive, livesHere } from "../../runner/local/owner.ts";
+import {
+  askOwners,
+  claimOwner,
+  forgetDeadOwners,
+  isAlive,
+  livesHere,
+} from "../../runner/local/owner.ts";
+import { runningRunners } from "../../runner/running.ts";
 
 const posixOnly = { skip: process.platform === "win32" ? "sockets that are files" : false };
 
@@ -140,3 +148,38 @@ async function startOwner(home: string): Promise<{ child: ChildProcess; owner: s
   for await (const chunk of child.stdout) return { child, owner: String(chunk) };
   throw new Error("The process ended without an owner");
 }
+
+test("who asks an owner cannot end it, nor keep it from ending", posixOnly, async () => {
+  const home = await newHome();
+  let fails = true;
+  const owner = await claimOwner(home, () => {
+    if (fails) throw new Error("not now");
+    return "x".repeat(3 * 1024 * 1024);
+  });
+  assert.deepEqual(await askOwners(home), []);
+  assert.equal(await isAlive(home, owner.id), true);
+  fails = false;
+  assert.equal((await askOwners(home))[0]?.length, 3 * 1024 * 1024);
+  const reader = connect(join(home, `${owner.id}.sock`));
+  reader.on("error", () => {});
+  await once(reader, "connect");
+  // It reads nothing of what it is sent.
+  await owner.close();
+  reader.destroy();
+  assert.deepEqual(await readdir(home), []);
+});
+
+test("a runner of another version is known to serve its config", posixOnly, async () => {
+  const home = await newHome();
+  const texts = [
+    JSON.stringify({ pid: 7, config: "/a.yaml", origin: "https://w.example", servers: "later" }),
+    JSON.stringify({ pid: 8 }),
+    "[]",
+    '{"pid":9,',
+  ];
+  const owners = await Promise.all(texts.map((text) => claimOwner(home, () => text)));
+  const [found, ...others] = await runningRunners(home);
+  assert.deepEqual([found?.pid, found?.config, found?.status], [7, "/a.yaml", undefined]);
+  assert.deepEqual(others, []);
+  await Promise.all(owners.map((owner) => owner.close()));
+});

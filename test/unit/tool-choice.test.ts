@@ -51,6 +51,7 @@ test("the tools are shown with what they say of themselves, and cannot move the 
     "1  read  reads  Reads.",
     "2  write",
     "3  drop  DELETES  \\x1b[2Jhidden",
+    "   warning: it has characters that nobody sees",
     '"what?" is none of these',
   ]);
 });

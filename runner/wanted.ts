@@ -1,0 +1,52 @@
+/**
+ * What the servers of a config are to be: those of catalogs expanded, and all else that they are run with.
+ *
+ * @module
+ */
+import { toGatewayError } from "../src/errors.ts";
+import { openCatalogs } from "./catalog/catalogs.ts";
+import { expandServer } from "./catalog/expand.ts";
+import type { Config, ServerConfig } from "./config/config.ts";
+import type { VolumePlace } from "./config/volume.ts";
+import type { Wanted } from "./fleet.ts";
+import { secretVersion } from "./secrets/index-file.ts";
+import { storeNames } from "./secrets/store-names.ts";
+
+/** Where the config is used. */
+export interface WantedPlace {
+  /** The state directory. */
+  readonly home: string;
+  /** What host paths of the config are read against. */
+  readonly place: VolumePlace;
+  /** Gets a line for each thing that is not as the config or a catalog says. */
+  readonly note: (line: string) => void;
+}
+
+/** The servers of the config. One that cannot be used has a fault; never rejects. */
+export async function wantedServers(
+  { path, servers, catalogs: places, signed }: Config,
+  { home, place, note }: WantedPlace,
+): Promise<readonly Wanted[]> {
+  const catalogs = openCatalogs({ home, places, note });
+  return await Promise.all(servers.map(async (written): Promise<Wanted> => {
+    try {
+      const config = await expandServer(written, catalogs, { file: path, volumes: place, note });
+      const isImage = config.source.kind === "image" || config.source.kind === "commands";
+      const versions = await secretVersions(home, config);
+      // What must be signed from now on is not to run on unsigned.
+      const surroundings = JSON.stringify([versions, isImage ? signed : []]);
+      return { config, written, surroundings };
+    } catch (thrown) {
+      // One entry that cannot be used is no reason to start none of the others.
+      return { config: written, written, surroundings: "", fault: toGatewayError(thrown) };
+    }
+  }));
+}
+
+/** Others when one of the server's secrets in the store has been set anew. */
+async function secretVersions(
+  home: string,
+  config: ServerConfig,
+): Promise<readonly (string | undefined)[]> {
+  return await Promise.all(storeNames(config).map((name) => secretVersion(home, name)));
+}
