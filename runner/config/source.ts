@@ -84,9 +84,9 @@ export function parseSource(text: string): ServerSource {
     case "image":
       return { kind: "image", reference: parseReference(rest) };
     case "npm":
-      return parsePackage(rest);
+      return parsePackage(rest, NPM);
     case "pypi":
-      return parsePypi(rest);
+      return parsePackage(rest, PYPI);
     case "docker":
       return parseEntry(rest);
     case "registry":
@@ -147,43 +147,49 @@ function isReference(text: string): boolean {
   return hasHost ? HOST.test(first) && NAME.test(text.slice(slash + 1)) : NAME.test(text);
 }
 
-function parsePackage(text: string): ServerSource {
+/** What names and versions of a registry look like. */
+interface PackageGrammar {
+  readonly kind: "npm" | "pypi";
+  /** What such a thing is called, for messages. */
+  readonly called: string;
+  readonly name: RegExp;
+  readonly version: RegExp;
+  /** How a name is written, for messages. */
+  readonly written: string;
+}
+
+const NPM: PackageGrammar = {
+  kind: "npm",
+  called: "an npm package",
+  name: PACKAGE,
+  version: VERSION,
+  written: "npm:name or npm:@scope/name",
+};
+
+const PYPI: PackageGrammar = {
+  kind: "pypi",
+  called: "a PyPI package",
+  name: PYPI_PACKAGE,
+  version: PYPI_VERSION,
+  written: "pypi:name",
+};
+
+function parsePackage(text: string, grammar: PackageGrammar): ServerSource {
+  const { kind, called, written } = grammar;
   // The first "@" of a scoped name belongs to the scope.
   const at = text.indexOf("@", 1);
   const name = at < 0 ? text : text.slice(0, at);
-  if (name.length > MAX_PACKAGE_LENGTH || !PACKAGE.test(name)) {
-    throw refused(
-      `${quote(name)} is not the name of an npm package, write npm:name or npm:@scope/name`,
-    );
+  if (name.length > MAX_PACKAGE_LENGTH || !grammar.name.test(name)) {
+    throw refused(`${quote(name)} is not the name of ${called}, write ${written}`);
   }
-  if (at < 0) return { kind: "npm", package: name };
+  if (at < 0) return { kind, package: name };
   const version = text.slice(at + 1);
-  if (!VERSION.test(version)) {
-    throw refused(
-      `${
-        quote(version)
-      } is not an exact version, write one such as @1.2.3 or leave it out for the newest`,
-    );
-  }
-  return { kind: "npm", package: name, version };
-}
-
-function parsePypi(text: string): ServerSource {
-  const at = text.indexOf("@");
-  const name = at < 0 ? text : text.slice(0, at);
-  if (name.length > MAX_PACKAGE_LENGTH || !PYPI_PACKAGE.test(name)) {
-    throw refused(`${quote(name)} is not the name of a PyPI package, write pypi:name`);
-  }
-  if (at < 0) return { kind: "pypi", package: name };
-  const version = text.slice(at + 1);
-  if (!PYPI_VERSION.test(version)) {
-    throw refused(
-      `${
-        quote(version)
-      } is not an exact version, write one such as @1.2.3 or leave it out for the newest`,
-    );
-  }
-  return { kind: "pypi", package: name, version };
+  if (grammar.version.test(version)) return { kind, package: name, version };
+  throw refused(
+    `${
+      quote(version)
+    } is not an exact version, write one such as @1.2.3 or leave it out for the newest`,
+  );
 }
 
 function parseEntry(entry: string): ServerSource {
