@@ -40,6 +40,8 @@ export interface ContainerNetwork {
   readonly name: string;
   /** Addresses of its DNS servers. */
   readonly dns: readonly string[];
+  /** More names for containers of the network, as `container:name`; this container alone knows them. */
+  readonly links?: readonly string[];
   /** Variables that programs find the proxy by. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -169,6 +171,7 @@ async function create(
   spec: ContainerSpec,
   { user, env, handOver: { entrypoint, command }, host }: Arranged,
 ): Promise<Pick<CreatedContainer, "container" | "warnings">> {
+  const { network } = spec;
   const name = spec.name ?? nameFor(spec.labels[SERVER_LABEL]);
   const body: Docker.ContainerCreateOptions = {
     Image: spec.image,
@@ -188,6 +191,9 @@ async function create(
     // Health checks of an image would run programs beside the server.
     Healthcheck: { Test: ["NONE"] },
     HostConfig: host,
+    ...(network?.links !== undefined && {
+      NetworkingConfig: { EndpointsConfig: { [network.name]: { Links: [...network.links] } } },
+    }),
   };
   try {
     const answer = await withDeadline(

@@ -21,8 +21,8 @@ export interface Gate {
   check(host: string, port: number): Promise<readonly string[]>;
   /** Connects to an allowed place; throws as `check` does. */
   reach(host: string, port: number): Promise<Socket>;
-  /** Tells of a connection that was ended before a host was known. */
-  block(host: string | undefined, port: number | undefined, reason: string): void;
+  /** Tells of a connection that was ended before a host was known; returns what may be thrown then. */
+  block(host: string | undefined, port: number | undefined, reason: string): Blocked;
   /** HTTP status and text for what was thrown; tells of a `Blocked` that was not told yet. */
   answerTo(error: unknown): [status: number, why: string];
 }
@@ -82,7 +82,7 @@ export function createGate(allowlist: Allowlist, dialler: Dialler, decide: Decid
         throw failed(host, port, error);
       }
     },
-    block: (host, port, reason) => void blocked(host ?? "(none)", port, reason),
+    block: (host, port, reason) => blocked(host ?? "(none)", port, reason),
     answerTo(error) {
       if (error instanceof Told) return [403, error.message];
       if (error instanceof Blocked) {

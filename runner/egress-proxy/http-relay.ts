@@ -5,7 +5,13 @@
  *
  * @module
  */
-import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream";
@@ -101,9 +107,10 @@ export function createHttpRelay(
       "close",
     ]);
     outgoing.on("response", (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, [
-        ...passedOn(answer.rawHeaders),
-      ]);
+      const status = finalStatus(answer);
+      if (status === undefined) return void outgoing.destroy(new Error("No status of HTTP"));
+      // The host's own phrase says nothing that counts (RFC 9112 §4), and may hold anything.
+      response.writeHead(status, [...passedOn(answer.rawHeaders)]);
       // Whatever goes wrong now can only be told by breaking off, which pipeline does.
       pipeline(answer, response, () => {});
     });
@@ -129,15 +136,23 @@ export function createHttpRelay(
       valuesOf(rawHeaders, "upgrade").join(", "),
     ]);
     client.once("close", () => outgoing.destroy());
-    outgoing.on("error", () => refuseRaw(client, 502, `${wanted.host} gave no valid answer`));
+    let answered = false;
+    outgoing.on("error", () => {
+      if (answered) client.destroy();
+      else refuseRaw(client, 502, `${wanted.host} gave no valid answer`);
+    });
     outgoing.on("upgrade", (answer, socket: Duplex, rest: Uint8Array) => {
-      client.write(headOf(answer, answer.rawHeaders));
+      answered = true;
+      client.write(headOf(101, answer.rawHeaders));
       if (rest.length > 0) socket.unshift(rest);
       if (head.length > 0) client.unshift(head);
       splice(client, socket as Socket);
     });
     outgoing.on("response", (answer) => {
-      client.write(headOf(answer, [...passedOn(answer.rawHeaders), "Connection", "close"]));
+      const status = finalStatus(answer);
+      if (status === undefined) return void outgoing.destroy(new Error("No status of HTTP"));
+      answered = true;
+      client.write(headOf(status, [...passedOn(answer.rawHeaders), "Connection", "close"]));
       pipeline(answer, client, () => {});
     });
     outgoing.end();
@@ -145,10 +160,12 @@ export function createHttpRelay(
 
   async function open(incoming: IncomingMessage, client: Socket, head: Uint8Array) {
     client.on("error", () => {});
-    const target = authorityOf(incoming.url ?? "");
-    if (entryOf(client).port !== undefined || target?.port === undefined) {
+    if (entryOf(client).port !== undefined) {
       throw new Blocked("asks for CONNECT where that is not served");
     }
+    const { url = "" } = incoming;
+    const target = authorityOf(url);
+    if (target?.port === undefined) throw gate.block(url, undefined, "is no host and port");
     await gate.check(target.host, target.port);
     client.write("HTTP/1.1 200 Connection established\r\n\r\n");
     if (head.length > 0) client.unshift(head);
@@ -186,10 +203,15 @@ function wantedOf({ url = "", rawHeaders }: IncomingMessage, entry: Entry): Want
   return { host: target.host, port, path, authority: whole ?? hosts[0] ?? "" };
 }
 
-function headOf(answer: IncomingMessage, fields: readonly string[]): string {
+/** The status of an answer; `undefined` for a number that is none (RFC 9110 §15). */
+function finalStatus({ statusCode = 0 }: IncomingMessage): number | undefined {
+  return statusCode >= 200 && statusCode <= 999 ? statusCode : undefined;
+}
+
+function headOf(status: number, fields: readonly string[]): string {
   const lines = fields.flatMap((name, i) => i % 2 === 0 ? [`${name}: ${fields[i + 1] ?? ""}`] : []);
-  const status = `HTTP/1.1 ${answer.statusCode ?? 502} ${answer.statusMessage ?? ""}`;
-  return `${[status, ...lines].join("\r\n")}\r\n\r\n`;
+  const first = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Unknown"}`;
+  return `${[first, ...lines].join("\r\n")}\r\n\r\n`;
 }
 
 function refuse(response: ServerResponse, status: number, why: string): void {
@@ -204,5 +226,7 @@ function refuseRaw(socket: Duplex, status: number, why: string): void {
   const body = `mcp-runner: ${why}\n`;
   socket.end(
     `HTTP/1.1 ${status} ${reason}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+    // As it was read: a byte is a character.
+    "latin1",
   );
 }

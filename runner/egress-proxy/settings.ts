@@ -14,7 +14,7 @@ export interface ProxySettings {
 }
 
 /** How long a connection may carry nothing, in milliseconds. */
-export const IDLE_MS = 120_000;
+export const IDLE_MS = 600_000;
 
 /** How long a client may take to say what it wants, and a host to accept, in milliseconds. */
 export const OPENING_MS = 10_000;

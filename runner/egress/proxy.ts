@@ -41,8 +41,8 @@ export interface ProxyOptions {
   readonly server: string;
   readonly inside: Network;
   readonly outside: Network;
-  /** Names by which containers on the inner network find it. */
-  readonly aliases: readonly string[];
+  /** Name by which containers on the inner network find it. */
+  readonly name: string;
   readonly settings: Omit<ProxySettings, "address">;
   /** Gets each line that it writes after it is ready. */
   readonly onLine: (line: string) => void;
@@ -88,7 +88,7 @@ export async function startProxy(engine: Engine, options: ProxyOptions): Promise
 }
 
 async function create({ docker }: Engine, options: ProxyOptions): Promise<string> {
-  const { image, owner, server, inside, aliases } = options;
+  const { image, owner, server, inside, name } = options;
   const host = hostConfig({ limits: LIMITS, mounts: [], imageVolumes: [] });
   const body = {
     Image: image,
@@ -112,10 +112,14 @@ async function create({ docker }: Engine, options: ProxyOptions): Promise<string
       // It has no children and listens to SIGTERM, and must run where the engine's init does not.
       Init: false,
       Tmpfs: {},
-      // Ports below 1024 without a capability.
-      Sysctls: { "net.ipv4.ip_unprivileged_port_start": "0" },
+      Sysctls: {
+        // Ports below 1024 without a capability.
+        "net.ipv4.ip_unprivileged_port_start": "0",
+        // Engines turn it on; what is not for the proxy itself must not pass from one network to the other.
+        "net.ipv4.ip_forward": "0",
+      },
     },
-    NetworkingConfig: { EndpointsConfig: { [inside.id]: { Aliases: [...aliases] } } },
+    NetworkingConfig: { EndpointsConfig: { [inside.id]: { Aliases: [name] } } },
   };
   const answer = await withDeadline(
     "create a container",

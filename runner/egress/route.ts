@@ -61,29 +61,41 @@ const decision = v.pipe(
 export class Route {
   readonly #options: RouteOptions;
   readonly #report: BlockedReport;
+  readonly #onEnd: () => void;
   #inside: Network | undefined;
   #outside: Network | undefined;
   #proxy: Proxy | undefined;
 
-  constructor(options: RouteOptions) {
+  /** @param onEnd Told each time that the proxy has ended without being asked to. */
+  constructor(options: RouteOptions, onEnd: () => void) {
     this.#options = options;
-    this.#report = createBlockedReport(options.server, options.clock, options.blocked);
+    this.#onEnd = onEnd;
+    const { server, clock, log, blocked } = options;
+    this.#report = createBlockedReport(server, clock, (event) => {
+      const { host, port, reason, count } = event;
+      log("warn", "A server was kept from a place", { server, host, port, reason, count });
+      blocked(event);
+    });
   }
 
   /** Makes what is missing of it. */
   async open(progress: (line: string) => void): Promise<ContainerNetwork> {
     const { engine, server, owner } = this.#options;
     if (this.#inside !== undefined && this.#proxy !== undefined) {
-      return networkOf(this.#inside, this.#proxy, this.#proxyPort);
+      return networkOf(this.#inside, this.#proxy, this.#proxyPort, this.#options.targets);
     }
     const image = await ensureProxyImage(engine, progress);
     // Servers that still run are on this network, so it stays if only the proxy has ended.
     if (this.#inside === undefined || !(await exists(engine, this.#inside))) {
       this.#inside = await createInside(engine, owner, server);
     }
+    if (this.#outside !== undefined && !(await exists(engine, this.#outside))) {
+      this.#outside = undefined;
+      await releaseOutside(engine, owner);
+    }
     if (this.#outside === undefined) this.#outside = await acquireOutside(engine, owner);
     const proxy = await this.#start(image, this.#inside, this.#outside);
-    return networkOf(this.#inside, proxy, this.#proxyPort);
+    return networkOf(this.#inside, proxy, this.#proxyPort, this.#options.targets);
   }
 
   /** Removes all of it; what cannot be removed is told, and left to the reaper of the next start. */
@@ -99,17 +111,13 @@ export class Route {
 
   async #start(image: string, inside: Network, outside: Network): Promise<Proxy> {
     const { engine, server, owner, targets, extraHosts, log } = this.#options;
-    // Exact names lead to the proxy even where the engine does not forward to our name server.
-    const names = targets.map(({ host }) => host).filter((host) =>
-      !host.startsWith("*") && isIP(host) === 0
-    );
     const proxy = await startProxy(engine, {
       image,
       owner,
       server,
       inside,
       outside,
-      aliases: [PROXY_NAME, ...new Set(names)],
+      name: PROXY_NAME,
       settings: { proxyPort: this.#proxyPort, targets, extraHosts, machine: machineAddresses() },
       onLine: (line) => this.#read(line),
       onComplaint: (line) =>
@@ -120,6 +128,7 @@ export class Route {
       if (this.#proxy !== proxy) return;
       this.#proxy = undefined;
       log("warn", "The network proxy has ended", { server, code: code ?? undefined, oomKilled });
+      this.#onEnd();
     });
     return proxy;
   }
@@ -155,12 +164,26 @@ export class Route {
   }
 }
 
-function networkOf({ name }: Network, { address }: Proxy, port: number): ContainerNetwork {
+/** Exact names lead to the proxy even where the engine does not forward to our name server. */
+function linksOf(targets: readonly EgressTarget[]): string[] {
+  const names = targets.map(({ host }) => host)
+    .filter((host) => !host.startsWith("*") && isIP(host) === 0);
+  // Not aliases of the proxy: it would find itself under the names that it has to look up.
+  return [...new Set(names)].map((name) => `${PROXY_NAME}:${name}`);
+}
+
+function networkOf(
+  { name }: Network,
+  { address }: Proxy,
+  port: number,
+  targets: readonly EgressTarget[],
+): ContainerNetwork {
   const proxy = `http://${PROXY_NAME}:${port}`;
   const none = "localhost,127.0.0.1,::1";
   return {
     name,
     dns: [address],
+    links: linksOf(targets),
     env: {
       HTTP_PROXY: proxy,
       HTTPS_PROXY: proxy,

@@ -41,13 +41,16 @@ const range = (text: string, is: AddressClass): Range => {
 const IPV4: readonly Range[] = [
   range("0.0.0.0/8", "unspecified"),
   range("10.0.0.0/8", "private"),
-  // Alibaba's and Oracle's metadata services; the others are link-local.
+  // Alibaba's, Oracle's and Azure's lie elsewhere; the others are link-local: those of most clouds,
+  // of containers on AWS (ECS, EKS), and Tencent's.
   range("100.100.100.200/32", "metadata"),
   range("192.0.0.192/32", "metadata"),
   range("100.64.0.0/10", "private"),
   range("127.0.0.0/8", "loopback"),
   range("169.254.169.254/32", "metadata"),
   range("169.254.170.2/32", "metadata"),
+  range("169.254.170.23/32", "metadata"),
+  range("169.254.0.23/32", "metadata"),
   range("169.254.0.0/16", "link-local"),
   range("168.63.129.16/32", "metadata"),
   range("172.16.0.0/12", "private"),
@@ -73,6 +76,7 @@ const IPV6: readonly Range[] = [
   range("2001::/32", "embedded"),
   range("2002::/16", "embedded"),
   range("fd00:ec2::254/128", "metadata"),
+  range("fd00:ec2::23/128", "metadata"),
   range("fd20:ce::254/128", "metadata"),
   range("fc00::/7", "private"),
   range("fe80::/10", "link-local"),

@@ -117,6 +117,59 @@ story(
   },
 );
 
+/** Ends the proxy by force and waits until its container has gone. */
+async function killProxy(): Promise<void> {
+  const [proxy = ""] = await proxies();
+  await docker.engine.docker.getContainer(proxy).remove({ force: true });
+  await until("it has gone", async () => !(await proxies()).includes(proxy));
+}
+
+async function proxies(): Promise<string[]> {
+  const label = [`${OWNER_LABEL}=${docker.owner}`, "dev.mcp-runner.role=egress"];
+  const found = await docker.engine.docker.listContainers({ all: true, filters: { label } });
+  return found.map(({ Id }) => Id);
+}
+
+story("a proxy that dies while a process has the lease is made anew by itself", async () => {
+  const clock = fakeClock();
+  const egress = egressOf(clock);
+  const lease = await egress.lease(() => {});
+  for (const pause of [1_000, 2_000]) {
+    await killProxy();
+    await until("another one is there", async () => {
+      clock.advance(pause);
+      return (await proxies()).length === 1;
+    });
+  }
+  lease.release();
+  await egress.close();
+  assert.equal(clock.pending, 0);
+});
+
+story("a proxy that dies when no process has a lease stays away", async () => {
+  const clock = fakeClock();
+  const egress = egressOf(clock);
+  (await egress.lease(() => {})).release();
+  await killProxy();
+  clock.advance(9_000);
+  assert.deepEqual(await proxies(), []);
+  assert.equal(clock.pending, 1);
+});
+
+story("networks that somebody removed are made anew", async () => {
+  const egress = egressOf(fakeClock());
+  await egress.lease(() => {});
+  await killProxy();
+  for (const name of await networksOf(docker.owner)) {
+    await docker.engine.docker.getNetwork(name).remove();
+  }
+  await until("the proxy's end is known", async () => {
+    await egress.lease(() => {});
+    return (await proxies()).length === 1;
+  });
+  assert.equal((await networksOf(docker.owner)).length, 2);
+});
+
 story("the proxy has no more rights than a server, and ports below 1024", async () => {
   const egress = egressOf(fakeClock());
   await egress.lease(() => {});
@@ -131,7 +184,7 @@ story("the proxy has no more rights than a server, and ports below 1024", async 
     MemorySwap: 64 * 1024 ** 2,
     AutoRemove: true,
     Privileged: false,
-    Sysctls: { "net.ipv4.ip_unprivileged_port_start": "0" },
+    Sysctls: { "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ip_forward": "0" },
     LogConfig: { Type: "none" },
   });
   assert.equal(HostConfig.Tmpfs, undefined);
@@ -220,7 +273,10 @@ story(
     const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    await once(child.stdout, "data");
+    await Promise.race([
+      once(child.stdout, "data"),
+      once(child, "exit").then(() => assert.fail("The runner ended early")),
+    ]);
     assert.equal((await containersOf(docker.engine, owner)).length, 1);
     child.kill("SIGKILL");
     await until(

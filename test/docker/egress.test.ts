@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
 import { test } from "node:test";
-import { startOutside, withEgress } from "../support/egress.ts";
+import { runProbe, startOutside, withEgress } from "../support/egress.ts";
 import { linesOf, until, useEngine } from "../support/engine.ts";
 
 const { docker, skip } = await useEngine();
@@ -17,6 +17,22 @@ const outside = skip === false ? await startOutside(docker) : undefined;
 const { address = "", https = 0, http = 0, echo = 0, greeting = 0 } = outside ?? {};
 const at = (host: string) => ({ host, address });
 const extraHosts = ["allowed.example", "other.example", "denied.example", "a.wild.example"].map(at);
+
+/** Runs `use` beside a container that Docker's own DNS knows by `alias`, where the proxies look names up. */
+async function withOuterContainer(alias: string, use: () => Promise<void>): Promise<void> {
+  const filters = { label: [`dev.mcp-runner.owner=${docker.owner}`], name: ["outside"] };
+  const api = docker.engine.docker;
+  const [outer] = await api.listNetworks({ filters });
+  const container = await docker.runScript("process.stdin.resume()");
+  try {
+    await api.getNetwork("none").disconnect({ Container: container.id, Force: true });
+    const options = { Container: container.id, EndpointConfig: { Aliases: [alias] } };
+    await api.getNetwork(outer?.Id ?? "").connect(options);
+    await use();
+  } finally {
+    await container.stop(0);
+  }
+}
 
 story("fetch() reaches an allowed host with its real certificate, and no other one", async () => {
   const targets = [{ host: "allowed.example", port: https }, {
@@ -270,28 +286,16 @@ story(
   async () => {
     const targets = [{ host: "*.rebound.example", port: echo }];
     await withEgress(docker, { targets }, async ({ probe, events }) => {
-      // A container beside the proxy, with a name that Docker's own DNS knows there.
-      const filters = { label: ["dev.mcp-runner.owner=" + docker.owner], name: ["outside"] };
-      const [outer] = await docker.engine.docker.listNetworks({ filters });
-      const listener = await docker.runScript(
-        `require("node:net").createServer().listen(${echo}, () => console.log("up")); setInterval(() => {}, 1000)`,
-      );
-      const network = docker.engine.docker.getNetwork(outer?.Id ?? "");
-      const { docker: api } = docker.engine;
-      await api.getNetwork("none").disconnect({ Container: listener.id, Force: true });
-      await network.connect({
-        Container: listener.id,
-        EndpointConfig: { Aliases: ["a.rebound.example"] },
-      });
-      const found = await probe(`
+      await withOuterContainer("a.rebound.example", async () => {
+        const found = await probe(`
       const { hostname, port } = new URL(process.env.HTTP_PROXY);
       print(await talk(hostname, Number(port), "CONNECT a.rebound.example:${echo} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"));
     `);
-      await listener.stop(0);
-      assert.match(String(found), /^HTTP\/1\.1 403 /);
-      assert.deepEqual(events.map(({ host, reason }) => [host, reason]), [
-        ["a.rebound.example", "leads to an address that is not public (private)"],
-      ]);
+        assert.match(String(found), /^HTTP\/1\.1 403 /);
+        assert.deepEqual(events.map(({ host, reason }) => [host, reason]), [
+          ["a.rebound.example", "leads to an address that is not public (private)"],
+        ]);
+      });
     });
   },
 );
@@ -319,5 +323,40 @@ story("names that are not allowed do not exist, and no question leaves", async (
       ["wild.example", "is not allowed (DNS)"],
       ["secret-data.attacker.example", "is not allowed (DNS)"],
     ]);
+  });
+});
+
+story(
+  "an exact name is looked up outside, and not among the names of the inner network",
+  async () => {
+    // No extra host: this is the way that every name of the internet goes.
+    const targets = [{ host: "exact.example", port: echo }, { host: "none.example", port: echo }];
+    await withEgress(docker, { targets }, async ({ probe, events }) => {
+      await withOuterContainer("exact.example", async () => {
+        const found = await probe(`
+        const { hostname, port } = new URL(process.env.HTTP_PROXY);
+        const connect = (host) => talk(hostname, Number(port),
+          "CONNECT " + host + ":${echo} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n");
+        print([await connect("exact.example"), await connect("none.example")]);
+      `) as string[];
+        assert.match(found[0] ?? "", /^HTTP\/1\.1 403 [^]*\(private\)/);
+        assert.match(found[1] ?? "", /^HTTP\/1\.1 502 [^]*Cannot reach none\.example/);
+      });
+      assert.deepEqual(events.map(({ host, reason }) => [host, reason]), [
+        ["exact.example", "leads to an address that is not public (private)"],
+      ]);
+    });
+  },
+);
+
+story("exact names lead to the proxy also where the engine asks no DNS server", async () => {
+  const targets = [{ host: "allowed.example", port: echo }];
+  await withEgress(docker, { targets, extraHosts }, async ({ network }) => {
+    const found = await runProbe(
+      docker,
+      `print(await talk("allowed.example", ${echo}, "ping", "ping"))`,
+      { ...network, dns: ["127.0.0.1"], env: {} },
+    );
+    assert.equal(found, "ping");
   });
 });
