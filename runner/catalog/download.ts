@@ -11,8 +11,8 @@ import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
 import { replaceFile } from "../local/atomic-file.ts";
 
-/** Largest accepted catalog. Docker's has some 2 MiB. */
-const MAX_BYTES = 32 * 1024 * 1024;
+/** Largest accepted catalog, in bytes: nothing else goes on while it is parsed. Docker's has some 2 MiB. */
+const MAX_BYTES = 8 * 1024 * 1024;
 
 /** Longest wait for a whole catalog, in milliseconds. */
 const TIMEOUT_MS = 30_000;

@@ -10,8 +10,8 @@ export interface CatalogText {
   readonly name: string;
 }
 
-/** Largest accepted file. */
-const MAX_FILE_BYTES = 32 * 1024 * 1024;
+/** Largest accepted file, in bytes. */
+const MAX_FILE_BYTES = 8 * 1024 * 1024;
 
 /** Most files of a folder; docker/mcp-registry has some 330. */
 const MAX_FILES = 5_000;

@@ -66,7 +66,7 @@ export async function callSpec(
       if (hasGap) continue;
       const volume = readVolume(text, place);
       if ("hostPath" in volume) {
-        const mount = await opened(volume, open, /:r[ow]$/.test(text));
+        const mount = await opened(volume, open, text);
         const isNew = volumes.every(({ containerPath }) => containerPath !== mount.containerPath);
         if (isNew) volumes.push(mount);
       } else if (pathsOf(template).length === 0) namedVolumes.push(volume);
@@ -97,12 +97,15 @@ function readVolume(text: string, place: VolumePlace): Volume | NamedVolume {
  *
  * Of a folder that runs can write to, a path is given as the whole folder: between this look at it and the
  * mount, a run could put a symlink in its place.
+ *
+ * @param text The volume as the call has it, which is all that messages may tell.
  */
 async function opened(
   volume: Volume,
   open: readonly Volume[],
-  hasMode: boolean,
+  text: string,
 ): Promise<Volume> {
+  const hasMode = /:r[ow]$/.test(text);
   const real = await resolved(volume.hostPath);
   for (const { hostPath, readOnly } of open) {
     const root = await resolved(hostPath);
@@ -114,13 +117,11 @@ async function opened(
     if (isWithin(volume.hostPath, hostPath) && volume.containerPath === volume.hostPath) {
       return { hostPath: root, containerPath: hostPath, readOnly: hasMode && volume.readOnly };
     }
-    throw wrong(
-      `${quote(volume.hostPath)} is in a folder that can be written to, name that folder itself`,
-    );
+    throw wrong(`${quote(text)} is in a folder that can be written to, name that folder itself`);
   }
   throw wrong(
     `${
-      quote(volume.hostPath)
+      quote(text)
     } is not in a folder that this server may see, which volumes in mcp-runner.yaml say`,
   );
 }

@@ -10,10 +10,10 @@ import type { Duplex } from "node:stream";
 import { GatewayError } from "../../src/errors.ts";
 import { type ContainerSpec, createContainer, removeContainer } from "../docker/create.ts";
 import { isRefusal, QUICK_MS, SLOW_MS, withDeadline } from "../docker/deadline.ts";
-import { Demultiplexer, type Output } from "../docker/demultiplexer.ts";
 import type { Engine } from "../docker/engine.ts";
 import { type ExitWatch, watchExit } from "../docker/exit.ts";
 import { within } from "../docker/within.ts";
+import { collect, type Collected } from "./collect.ts";
 
 /** What a run printed and how it ended. */
 export interface RunResult {
@@ -24,16 +24,6 @@ export interface RunResult {
   readonly oomKilled: boolean;
   readonly warnings: readonly string[];
 }
-
-/** One output of a run. */
-export interface Collected {
-  readonly text: string;
-  /** Whether more came than is kept. */
-  readonly isCut: boolean;
-}
-
-/** Bytes that are kept of each output. */
-export const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 /** How long output and end of a container may lie apart, in milliseconds. */
 const DRAIN_MS = 2_000;
@@ -92,40 +82,6 @@ export async function runOnce(
     // What cannot be removed now is left to the reaper.
     await Promise.allSettled([...(isGone ? [] : [remove()]), release()]);
   }
-}
-
-function collect(socket: Duplex) {
-  const kept: Record<Output, { chunks: Uint8Array[]; bytes: number; isCut: boolean }> = {
-    stdout: { chunks: [], bytes: 0, isCut: false },
-    stderr: { chunks: [], bytes: 0, isCut: false },
-  };
-  const demultiplexer = new Demultiplexer((output, payload) => {
-    const to = kept[output];
-    const piece = payload.subarray(0, MAX_OUTPUT_BYTES - to.bytes);
-    to.isCut ||= piece.length < payload.length;
-    to.bytes += piece.length;
-    // A copy: the payload is a view of a chunk that is reused.
-    if (piece.length > 0) to.chunks.push(piece.slice());
-  });
-  // Read to the end even when nothing is kept any more: an engine whose socket nobody reads hangs.
-  socket.on("data", (chunk: Uint8Array) => {
-    try {
-      demultiplexer.push(chunk);
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      socket.destroy();
-    }
-  });
-  socket.on("error", () => {});
-  const closed = new Promise((resolve) => socket.once("close", resolve));
-  const textOf = ({ chunks, isCut }: { chunks: Uint8Array[]; isCut: boolean }): Collected => ({
-    text: new TextDecoder().decode(Buffer.concat(chunks)),
-    isCut,
-  });
-  return {
-    closed,
-    taken: () => ({ stdout: textOf(kept.stdout), stderr: textOf(kept.stderr) }),
-  };
 }
 
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

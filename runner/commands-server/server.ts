@@ -14,9 +14,11 @@ import { GatewayError, toGatewayError, toRpcError } from "../../src/errors.ts";
 import { LATEST_LEGACY_REVISION } from "../../src/mcp/revisions.ts";
 import { VERSION } from "../../src/version.ts";
 import type { CommandTool } from "../config/command-tool.ts";
+import { startError, withBrief } from "../server/brief.ts";
 import type { ProcessExit, ServerProcess } from "../server/process.ts";
 import { Outlet } from "./outlet.ts";
-import type { Collected, RunResult } from "./run.ts";
+import type { Collected } from "./collect.ts";
+import type { RunResult } from "./run.ts";
 
 /** Runs one tool with the arguments of a call; ends the run when the signal does. */
 export type RunTool = (
@@ -160,11 +162,19 @@ export class CommandsServer implements ServerProcess {
     } catch (error) {
       // Nobody waits for the answer of a cancelled request.
       if (signal.aborted) return;
-      this.#refuse(id, late.aborted ? tooLate(tool, callMs) : toGatewayError(error));
+      this.#refuse(id, late.aborted ? tooLate(tool, callMs) : this.#cannotRun(tool, error));
     } finally {
       this.#running--;
       this.#waiting.shift()?.();
     }
+  }
+
+  /** Strangers are not told what the engine says, and the owner is. */
+  #cannotRun(tool: CommandTool, thrown: unknown): GatewayError {
+    const error = toGatewayError(thrown);
+    this.#stderr.push(`${tool.name}: ${error.message}`);
+    const { name } = this.#context;
+    return error.code === "server_failed" ? startError(name, error) : withBrief(name, error);
   }
 
   /** Resolves when a run may start, in the order of the calls. */

@@ -8,10 +8,10 @@
  */
 import type { Stats } from "node:fs";
 import { lstat, realpath } from "node:fs/promises";
-import { homedir } from "node:os";
 import { posix, win32 } from "node:path";
 import { GatewayError } from "../../src/errors.ts";
 import { stateDirectory } from "../../src/state-path.ts";
+import { userHome } from "../local/user-home.ts";
 import { isWithin, sharedFolders } from "./shared-folders.ts";
 
 /** What the rules depend on; tests pass their own. */
@@ -156,7 +156,7 @@ export function thisMachine(engineSocket?: string): BindMachine {
   const state = stateDirectory(process.env, process.platform);
   return {
     platform: process.platform,
-    home: homedir(),
+    home: userHome(),
     ours: [engineSocket, state].filter((path) => path !== undefined),
     shared: sharedFolders(),
   };

@@ -23,6 +23,7 @@ import { inspectImage } from "./inspect.ts";
 import { SERVER_LABEL } from "./label.ts";
 import { readyVolumes } from "./named-volume.ts";
 import { startFailure } from "./start-failure.ts";
+import { createConfirmed } from "./unconfirmed.ts";
 import { type ContainerUser, userOf } from "./user.ts";
 
 /** Secrets that a container gets, in ways that `docker inspect` does not show. */
@@ -196,18 +197,17 @@ async function create(
     }),
   };
   try {
-    const answer = await withDeadline(
-      "create a container",
-      SLOW_MS,
-      (abortSignal) =>
-        dial(engine.docker, {
-          method: "POST",
-          path: "/containers/create",
-          query: name === undefined ? {} : { name },
-          body,
-          abortSignal,
-        }),
-    );
+    const request = { method: "POST", path: "/containers/create", body } as const;
+    const query = name === undefined ? {} : { name };
+    const answer = await createConfirmed(engine, name, {
+      create: () =>
+        withDeadline(
+          "create a container",
+          SLOW_MS,
+          (abortSignal) => dial(engine.docker, { ...request, query, abortSignal }),
+        ),
+      remove: (left) => removeContainer(engine, left),
+    });
     const { Id, Warnings } = v.parse(createAnswer, answer);
     return { container: engine.docker.getContainer(Id), warnings: Warnings };
   } catch (error) {

@@ -7,10 +7,10 @@
  * @module
  */
 import { Agent } from "node:https";
-import { homedir } from "node:os";
 import Docker from "dockerode";
 import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
+import { userHome } from "../local/user-home.ts";
 import { EngineRefusal, withDeadline } from "./deadline.ts";
 import { dial } from "./dial.ts";
 import { type Connection, type Endpoint, findEndpoints } from "./endpoint.ts";
@@ -49,7 +49,7 @@ const versionAnswer = v.object({
  * @throws {GatewayError} `engine_unavailable`, saying which engine, what is wrong, and what to do.
  */
 export async function connectEngine(env: NodeJS.ProcessEnv = process.env): Promise<Engine> {
-  const home = env["HOME"] || env["USERPROFILE"] || homedir();
+  const home = env["HOME"] || env["USERPROFILE"] || userHome();
   const endpoints = await findEndpoints({ env, platform: process.platform, home });
   const failures: { endpoint: Endpoint; error: unknown }[] = [];
   for (const endpoint of endpoints) {

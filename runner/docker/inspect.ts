@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { posix } from "node:path";
 import * as v from "valibot";
 import { isRefusal, QUICK_MS, withDeadline } from "./deadline.ts";
 import { dial } from "./dial.ts";
@@ -18,7 +19,7 @@ const imageAnswer = v.object({
   Config: v.object({
     User: v.nullish(v.string(), ""),
     Env: strings,
-    Volumes: v.nullish(v.record(v.string(), v.unknown()), {}),
+    Volumes: v.pipe(v.nullish(v.record(v.string(), v.unknown()), {}), v.transform(cleanPaths)),
     Entrypoint: strings,
     Cmd: strings,
     Labels: v.nullish(v.record(v.string(), v.string()), {}),
@@ -27,6 +28,12 @@ const imageAnswer = v.object({
 
 /** The part of an image's description that we use; the image's author wrote it. */
 export type ImageFacts = v.InferOutput<typeof imageAnswer>;
+
+/** Paths as the engine reads them: one that we read in another way would become a folder on its disk. */
+function cleanPaths(volumes: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const clean = (path: string) => posix.normalize(path).replace(/(?<=.)\/$/, "");
+  return Object.fromEntries(Object.entries(volumes).map(([path, it]) => [clean(path), it]));
+}
 
 /** Describes the image with this tag or id, or answers `undefined` if the engine does not have it. */
 export async function inspectImage(

@@ -5,7 +5,8 @@
  *     GET /containers/ID/stats, every 10 s; every 2 s above 80 % of the limit
  *         → 98 % three times in a row → exhausted
  *
- * The cache of files counts towards the limit and is given back when memory is needed, so it is left out.
+ * What the kernel keeps of files and of their names counts towards the limit and is given back when memory
+ * is needed, so it is left out.
  *
  * @module
  */
@@ -59,29 +60,38 @@ export function watchMemory({ limitBytes, clock, read, exhausted }: MemoryWatch)
 const count = v.nullish(v.number(), 0);
 
 /** cgroup v1 counts a container with all its groups in `total_…`, cgroup v2 has no such names. */
+const details = v.object({
+  total_inactive_file: v.nullish(v.number()),
+  total_active_file: v.nullish(v.number()),
+  total_inactive_anon: v.nullish(v.number()),
+  total_active_anon: v.nullish(v.number()),
+  inactive_file: count,
+  active_file: count,
+  // What the kernel keeps of names and gives back; known of cgroup v2 alone.
+  slab_reclaimable: count,
+});
+
 const statsAnswer = v.object({
   memory_stats: v.object({
     usage: v.nullish(v.number()),
-    stats: v.nullish(
-      v.object({
-        total_inactive_file: v.nullish(v.number()),
-        total_active_file: v.nullish(v.number()),
-        inactive_file: count,
-        active_file: count,
-      }),
-      { inactive_file: 0, active_file: 0 },
-    ),
+    stats: v.nullish(details, {}),
   }),
 });
+
+/** Least share that processes have of what is used when nothing can be given back, where that is not told. */
+const PROCESSES = 0.85;
 
 /** Bytes of an answer of the engine's stats; `undefined` if the container does not run. */
 export function memoryInUse(answer: unknown): number | undefined {
   const parsed = v.safeParse(statsAnswer, answer);
   const memory = parsed.success ? parsed.output.memory_stats : undefined;
   if (memory?.usage === undefined || memory.usage === null) return undefined;
-  const { total_inactive_file, total_active_file, inactive_file, active_file } = memory.stats;
-  const cache = (total_inactive_file ?? inactive_file) + (total_active_file ?? active_file);
-  return memory.usage - cache;
+  const { total_inactive_anon, total_active_anon, ...stats } = memory.stats;
+  const cache = (stats.total_inactive_file ?? stats.inactive_file) +
+    (stats.total_active_file ?? stats.active_file);
+  const used = memory.usage - cache - stats.slab_reclaimable;
+  if (typeof total_inactive_anon !== "number" || typeof total_active_anon !== "number") return used;
+  return Math.min(used, (total_inactive_anon + total_active_anon) / PROCESSES);
 }
 
 /** Asks the engine what a container uses; `undefined` when it cannot tell. */

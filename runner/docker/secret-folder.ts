@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { lstat, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -37,8 +37,13 @@ export async function makeSecretFolder(
   const release = () => rm(outer, { recursive: true, force: true });
   try {
     const path = join(outer, "files");
-    await mkdir(path, { mode: 0o755 });
-    for (const [name, value] of files) await writeFile(join(path, name), value, { mode: 0o444 });
+    await mkdir(path);
+    for (const [name, value] of files) {
+      await writeFile(join(path, name), value);
+      await chmod(join(path, name), 0o444);
+    }
+    // The mode that mkdir() and writeFile() take is cut by the umask.
+    await chmod(path, 0o755);
     return { path, release };
   } catch (error) {
     await release();

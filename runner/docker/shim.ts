@@ -31,8 +31,14 @@ const MAX_FILE_BYTES = 512 * 1024;
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 
-// The dot behind a value keeps line breaks at its end, which `$(…)` would drop.
+// A printf that is a program would have the values among its arguments, which `ps` shows. The dot behind a
+// value keeps line breaks at its end, which `$(…)` would drop.
 const SCRIPT = `
+case $(command -v printf) in
+  printf) ;;
+  *) echo "mcp-runner: the shell of this image has no printf of its own to take secrets with" >&2
+    exit 126 ;;
+esac
 while IFS= read -r __mcpr_l; do
   case $__mcpr_l in
     .) unset __mcpr_l __mcpr_v; exec "$@" ;;

@@ -47,7 +47,13 @@ export async function userOf(
 
   const account = accountOf((await traitsOf(engine, image, labels)).passwd, name);
   if (account !== undefined && (account.uid !== 0 || mayBeRoot)) {
-    return { user, uid: account.uid, gid: gid ?? account.gid };
+    // By its number: the engine reads the list for itself, and might find another one by the name.
+    const number = String(account.uid);
+    return {
+      user: group === "" ? number : `${number}:${group}`,
+      uid: account.uid,
+      gid: gid ?? account.gid,
+    };
   }
   if (asked !== undefined) {
     throw account === undefined

@@ -30,9 +30,8 @@ import {
   tagLocalImage,
 } from "./local-image.ts";
 import type { Pin } from "./lock.ts";
-import { imageChanged, writeDrift } from "./pinned.ts";
+import { refuseDrift } from "./package-drift.ts";
 import type { ImageOptions, ReadyImage } from "./ready-image.ts";
-import { shortDigest } from "./reference.ts";
 import { normalized } from "./tar.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 import { treeDigest } from "./tree-digest.ts";
@@ -131,30 +130,14 @@ export async function ensurePackageImage(
   });
   const { id, tag, digest, version, integrity } = found;
   const isHeld = pin !== undefined && options.accept !== true;
-  if (isHeld) refuseChanged(kind, reference, pin, found, options);
+  if (isHeld) {
+    const what = `${kind.title} "${specOf(source)}"`;
+    refuseDrift({ what, pin, found, tag }, options);
+  }
   const ready: ReadyImage = { image: id, name: tag, id, digest, command: [] };
   await options.check?.(ready);
   if (!isHeld) await options.lock?.set(reference, { digest, version, integrity });
   return ready;
-}
-
-/** Other files under the same version are not what was approved. */
-function refuseChanged(
-  kind: PackageKind,
-  reference: string,
-  pin: Pin,
-  found: PackageImage,
-  options: ImageOptions,
-): void {
-  const byArchive = pin.integrity !== undefined && found.integrity !== undefined;
-  const [before, now] = byArchive
-    ? [pin.integrity, found.integrity]
-    : [shortDigest(pin.digest), shortDigest(found.digest)];
-  if (before === now || before === undefined || now === undefined) return;
-  const what = `${kind.title} "${reference.slice(kind.scheme.length + 1)}"`;
-  const error = imageChanged(what, before.slice(0, 24), now.slice(0, 24), options);
-  writeDrift(found.tag, error.message, options);
-  throw error;
 }
 
 /** The image of a recipe; with `wanted` only if it holds that version. */

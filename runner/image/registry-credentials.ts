@@ -5,10 +5,10 @@
  */
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import * as v from "valibot";
+import { userHome } from "../local/user-home.ts";
 
 /** A user of a registry. */
 export interface Credentials {
@@ -29,7 +29,7 @@ const HELPER_MS = 20_000;
 
 /** The login for a host, or `undefined` if docker has none. */
 export async function findCredentials(host: string): Promise<Credentials | undefined> {
-  const folder = process.env["DOCKER_CONFIG"] || join(homedir(), ".docker");
+  const folder = process.env["DOCKER_CONFIG"] || join(userHome(), ".docker");
   const content = await readFile(join(folder, "config.json"), "utf8").catch(() => "");
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), configFile), content);
   if (!parsed.success) return undefined;

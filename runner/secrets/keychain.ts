@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
+import { userHome } from "../local/user-home.ts";
 import { type ProgramEnd, runProgram } from "./program.ts";
 
 /** Milliseconds that a helper has; it may have to wait for a user who unlocks the keychain. */
@@ -35,7 +35,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The helper that the Docker CLI uses: `credsStore` of its config file; undefined if it uses none. */
 export async function configuredHelper(env: Environment): Promise<string | undefined> {
-  const folder = env["DOCKER_CONFIG"] || join(env["HOME"] || homedir(), ".docker");
+  const folder = env["DOCKER_CONFIG"] || join(env["HOME"] || userHome(), ".docker");
   try {
     const text = await readFile(join(folder, "config.json"), "utf8");
     const { credsStore } = v.parse(dockerConfig, JSON.parse(text));

@@ -54,6 +54,9 @@ export function createRedactor({ onShort }: RedactorOptions = {}): StreamRedacto
       box.patterns = new PatternSet();
       for (const [each, theirs] of values) for (const one of theirs) learn(each, one);
     },
+    get isEmpty() {
+      return values.size === 0;
+    },
     redact: (text) =>
       values.size === 0 ? text : replace(box.patterns, text, text.length, NOTHING).out,
     stream: () => new RedactingStream(() => box.patterns),

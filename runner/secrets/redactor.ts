@@ -4,6 +4,8 @@ export interface Redactor {
   add(name: string, value: string): void;
   /** The text without values; the same string if it holds none. */
   redact(text: string): string;
+  /** Whether it knows no value yet, so that no text can hold one; false unless given. */
+  readonly isEmpty?: boolean;
 }
 
 /** A redactor that knows no secrets. */

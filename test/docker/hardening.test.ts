@@ -169,22 +169,24 @@ for (const [why, path] of refusedPaths) {
   });
 }
 
-story("a volume that the image declares is a scratch folder in memory", async () => {
-  const { image } = await ensureBaseImage(docker.engine, () => {});
-  await withImage(docker.engine, [`FROM ${image}`, "VOLUME /state"], async (id) => {
-    const found = await probe(
-      `
+for (const path of ["/state", "/state/", "//state/./"]) {
+  story(`a volume ${path} that the image declares is a scratch folder in memory`, async () => {
+    const { image } = await ensureBaseImage(docker.engine, () => {});
+    await withImage(docker.engine, [`FROM ${image}`, `VOLUME ["${path}"]`], async (id) => {
+      const found = await probe(
+        `
       const mounts = fs.readFileSync("/proc/mounts", "utf8").split("\\n");
       print({
-        kind: mounts.find((line) => line.split(" ")[1] === "/state").split(" ")[2],
+        kind: mounts.filter((line) => line.split(" ")[1] === "/state").at(-1).split(" ")[2],
         write: codeOf(() => fs.writeFileSync("/state/x", "x")),
       });
     `,
-      { image: id },
-    );
-    assert.deepEqual(found, { kind: "tmpfs", write: "done" });
+        { image: id },
+      );
+      assert.deepEqual(found, { kind: "tmpfs", write: "done" });
+    });
   });
-});
+}
 
 const users: [user: string, uid: number][] = [
   ["1234:1234", 1234],
@@ -208,6 +210,20 @@ for (const [user, uid] of users) {
     });
   });
 }
+
+story("an account that the engine reads in another way than we do makes nobody root", async () => {
+  const { image } = await ensureBaseImage(docker.engine, () => {});
+  const lines = [" app:x:0:0::/:/bin/sh", "app:x:1234:1234::/:/bin/sh"];
+  const dockerfile = [
+    `FROM ${image}`,
+    "USER 0",
+    ...lines.map((line) => `RUN ["/bin/sh", "-c", "echo '${line}' >> /etc/passwd"]`),
+    "USER app",
+  ];
+  await withImage(docker.engine, dockerfile, async (id) => {
+    assert.equal(await probe("print(process.getuid())", { image: id }), 1234);
+  });
+});
 
 story("a server starts without the engine's init where that cannot run", async () => {
   const { image } = await ensureBaseImage(docker.engine, () => {});

@@ -220,3 +220,21 @@ story("an image that is from no registry is pinned by its id", async (notes) => 
     });
   });
 });
+
+for (
+  const name of [
+    "mcp-runner/npm-notes:1",
+    "docker.io/mcp-runner/npm-notes",
+    "localhost/mcp-runner/x",
+  ]
+) {
+  void test(
+    `the image ${name} is never pulled: it would be taken for one made here`,
+    { skip },
+    () =>
+      assert.rejects(ensureImage(docker.engine, { kind: "image", reference: name }, () => {}), {
+        code: "image_missing",
+        message: /: names of mcp-runner\/ are for images that are made here, correct the source$/,
+      }),
+  );
+}

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { after, test } from "node:test";
@@ -38,6 +38,8 @@ const EVERYTHING = {
 const RUN = randomUUID().slice(0, 8);
 const ECHO = `mcp-runner-echo-${RUN}`;
 
+const folder = await mkdtemp(join(tmpdir(), "mcp-runner-npm-test-"));
+
 /** Packages of a registry on loopback: files by package name; each has version 1.0.0. */
 const PACKAGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   [ECHO]: {
@@ -65,9 +67,17 @@ process.stdin.resume();`,
   "mcp-runner-library": {
     "package.json": '{"name":"mcp-runner-library","version":"1.0.0"}',
   },
+  "mcp-runner-git": {
+    "package.json": JSON.stringify({
+      name: "mcp-runner-git",
+      version: "1.0.0",
+      bin: "cli.js",
+      dependencies: { repository: `git+file://${folder}/repository` },
+    }),
+    "cli.js": "",
+  },
 };
 
-const folder = await mkdtemp(join(tmpdir(), "mcp-runner-npm-test-"));
 const tarballs = new Map(
   await Promise.all(
     Object.entries(PACKAGES).map(async ([name, files]) =>
@@ -302,6 +312,36 @@ story("a package whose archive is another under the same version does not start"
   });
 });
 
+story(
+  "a package that needs other files than when it was pinned starts with a warning",
+  async () => {
+    const lock = memoryLock();
+    const source = { kind: "npm", package: ECHO, version: "1.0.0" } as const;
+    const warnings: string[] = [];
+    const options = { lock, server: "echo", warn: (line: string) => void warnings.push(line) };
+    const needed = "mcp-runner-dependency";
+    const genuine = tarballs.get(needed) ?? Buffer.alloc(0);
+    await withRegistry(async () => {
+      const first = await ensureImage(docker.engine, source, silent, options);
+      await docker.engine.docker.getImage(first.image).remove();
+      tarballs.set(needed, await tarball(needed, { ...PACKAGES[needed], "index.js": "tampered" }));
+      try {
+        const second = await ensureImage(docker.engine, source, silent, options);
+        await ensureImage(docker.engine, source, silent, options);
+        assert.notEqual(second.digest, first.digest);
+        assert.equal(warnings.length, 1);
+        assert.match(
+          warnings[0] ?? "",
+          /^npm package "\S+@1\.0\.0" is as it was pinned, and what it depends on is not \([0-9a-f]{12}, was [0-9a-f]{12}\)/,
+        );
+        await docker.engine.docker.getImage(second.image).remove();
+      } finally {
+        tarballs.set(needed, genuine);
+      }
+    });
+  },
+);
+
 story("an image that only claims to be ours by its label is not used", async () => {
   const claimed = recipe(`npm-claimed-${RUN}`, RUN);
   const label = `LABEL ${IMAGE_LABEL}=${claimed.hash}`;
@@ -360,6 +400,48 @@ for (const [why, name, version, message] of failures) {
     );
   });
 }
+
+story(
+  "a package that depends on a git repository is refused, and the repository runs nothing",
+  async () => {
+    const [repository, inner] = [join(folder, "repository"), join(folder, "inner")];
+    const ran = join(folder, "ran");
+    const files: readonly (readonly [path: string, text: string])[] = [
+      [join(inner, "package.json"), '{"name":"inner","version":"1.0.0"}'],
+      // npm prepares a repository by an npm of its own, which reads what is written here.
+      [join(repository, ".npmrc"), `git=${join(repository, "git.sh")}\n`],
+      [join(repository, "git.sh"), `#!/bin/sh\ntouch ${ran}\nexec git "$@"\n`],
+      [
+        join(repository, "package.json"),
+        JSON.stringify({
+          name: "repository",
+          version: "1.0.0",
+          scripts: { prepare: "true" },
+          dependencies: { inner: `git+file://${inner}` },
+        }),
+      ],
+    ];
+    const run = promisify(execFile);
+    for (const [path, text] of files) {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, text, { mode: 0o755 });
+    }
+    for (const cwd of [repository, inner]) {
+      await run("git", ["init", "--quiet"], { cwd });
+      await run("git", ["add", "--all"], { cwd });
+      const who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"];
+      await run("git", [...who, "commit", "--quiet", "--message=All"], { cwd });
+    }
+    const source = { kind: "npm", package: "mcp-runner-git", version: "1.0.0" } as const;
+    await withRegistry(() =>
+      assert.rejects(ensureImage(docker.engine, source, silent), {
+        code: "image_missing",
+        message: /it needs a git repository, which could run programs here, use another package/,
+      })
+    );
+    await assert.rejects(access(ran), { code: "ENOENT" });
+  },
+);
 
 story("ensureImage() says that npm's registry cannot be reached", async () => {
   const source = { kind: "npm", package: "mcp-runner-none", version: "1.0.0" } as const;

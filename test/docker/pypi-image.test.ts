@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { toGatewayError } from "../../src/errors.ts";
 import { inspectImage } from "../../runner/docker/inspect.ts";
@@ -56,6 +57,10 @@ const PACKAGES: Readonly<Record<string, { needs?: string; files: Record<string, 
   "mcp-runner-dependency": { files: { "mcp_runner_dependency.py": 'WORD = "hello"\n' } },
   "mcp-runner-library": { files: { "mcp_runner_library.py": "" } },
   "mcp-runner-many": { files: { "many.py": "", "ENTRY": "one = many:a\ntwo = many:b" } },
+  "mcp-runner-url": {
+    needs: `source @ ${pathToFileURL(join(folder, "source")).href}`,
+    files: { "url.py": "", "ENTRY": "url = url:main" },
+  },
   "mcp-runner-broken": { needs: "mcp-runner-source", files: { "broken.py": "" } },
 };
 
@@ -295,3 +300,27 @@ story("a published server runs from PyPI and tells the time", async (t) => {
   assert.match(await next(), /"id":2.*Europe\/Berlin/);
   await container.stop(5_000);
 });
+
+story(
+  "a package that names an address for another one does not make its program run here",
+  async () => {
+    const ran = join(folder, "ran");
+    await mkdir(join(folder, "source"));
+    const files: readonly (readonly [name: string, text: string])[] = [
+      [
+        "pyproject.toml",
+        '[build-system]\nrequires=[]\nbuild-backend="backend"\nbackend-path=["."]\n',
+      ],
+      ["backend.py", `open(${JSON.stringify(ran)}, "w").close()\n`],
+    ];
+    for (const [name, text] of files) await writeFile(join(folder, "source", name), text);
+    const source = { kind: "pypi", package: "mcp-runner-url", version: "1.0.0" } as const;
+    await withIndex(() =>
+      assert.rejects(ensureImage(docker.engine, source, silent), {
+        code: "image_missing",
+        message: /it needs something that is no wheel, whose build would run programs here/,
+      })
+    );
+    await assert.rejects(access(ran), { code: "ENOENT" });
+  },
+);

@@ -72,6 +72,18 @@ async function withoutShell(use: (image: string) => Promise<void>, then = ""): P
   await withImage(docker.engine, dockerfile, use);
 }
 
+story("files reach a server without a shell whatever the umask of this process is", async () => {
+  await withoutShell(async (image) => {
+    const before = process.umask(0o077);
+    try {
+      const script = `print(fs.readFileSync(process.env.CERT, "utf8"))`;
+      assert.equal(await probe(docker, script, { image, secrets: handed({}, { CERT: "x" }) }), "x");
+    } finally {
+      process.umask(before);
+    }
+  });
+});
+
 story("variables and files reach the server exactly, whatever is in them", async () => {
   let every = "";
   for (let code = 1; code < 0x3000; code++) every += String.fromCharCode(code);

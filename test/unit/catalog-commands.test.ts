@@ -98,6 +98,8 @@ test("a call may name files of the folders that the config opens, and of no othe
   await refused("/var/run/docker.sock", /is not a volume that this server may have/);
   await refused("claude-memory", /"claude-memory" is not a path/);
   await refused(`${join(root, "open")}:/elsewhere`, /is not a volume that/);
+  // Where a relative path leads is nothing that a caller need know.
+  await refused("./closed", /: "\.\/closed:\/in" is not in a folder/);
 });
 
 /** A server whose runs are those of the test, and the lines that it answers. */
@@ -166,6 +168,16 @@ test("requests that cannot be served are answered with their error", async () =>
   assert.equal(await code("tools/call", {}), -32602);
   assert.equal(await code("tools/call", { name: "saw" }), -32602);
   assert.equal(await code("tools/call", call), 1009);
+});
+
+test("what the engine says is for the owner, not for clients", async () => {
+  const said = "Cannot create a container of image registry.corp/x: no space in /var/lib/docker";
+  const { server, ask } = serverWith(() => Promise.reject(new GatewayError("server_failed", said)));
+  const stderr: string[] = [];
+  server.onStderr((line) => void stderr.push(line));
+  const { error } = await ask(1, "tools/call", call);
+  assert.doesNotMatch(JSON.stringify(error), /registry|docker/);
+  assert.deepEqual(stderr, [`${call.name}: ${said}`]);
 });
 
 test("a cancelled call ends its run and is not answered; a late one is", async () => {

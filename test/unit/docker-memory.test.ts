@@ -93,6 +93,36 @@ const answers: [why: string, answer: unknown, bytes: number | undefined][] = [
     { memory_stats: { usage: 900, stats: { inactive_file: 300, active_file: 50 } } },
     550,
   ],
+  [
+    "of cgroup v2 leaves out what the kernel keeps of names and gives back",
+    {
+      memory_stats: {
+        usage: 900,
+        stats: { inactive_file: 100, active_file: 50, slab_reclaimable: 250, slab: 300 },
+      },
+    },
+    500,
+  ],
+  [
+    "of cgroup v1, which does not tell that, goes by what the processes have",
+    {
+      memory_stats: {
+        usage: 900,
+        stats: { total_active_file: 20, total_active_anon: 240, total_inactive_anon: 100 },
+      },
+    },
+    400,
+  ],
+  [
+    "of cgroup v1 counts the kernel's part where the processes have nearly all",
+    {
+      memory_stats: {
+        usage: 900,
+        stats: { total_active_file: 20, total_active_anon: 700, total_inactive_anon: 100 },
+      },
+    },
+    880,
+  ],
   ["without details is taken whole", { memory_stats: { usage: 900 } }, 900],
   ["of a container that has ended is nothing", { memory_stats: {} }, undefined],
   ["that is no statistics is nothing", { message: "no" }, undefined],

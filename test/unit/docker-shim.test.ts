@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { toGatewayError } from "../../src/errors.ts";
-import { checkSecrets, commandOf, handOver, hasSecrets } from "../../runner/docker/shim.ts";
+import { checkSecrets, commandOf, handOver, hasSecrets, SHIM } from "../../runner/docker/shim.ts";
 
 const secrets = (variables: Record<string, string>, files: Record<string, string> = {}) => ({
   variables: new Map(Object.entries(variables)),
@@ -80,4 +81,19 @@ for (const [why, config, given, argv] of commands) {
 
 test("commandOf() refuses an image without any command", () => {
   assert.throws(() => commandOf(image([], []), []), { code: "config_invalid" });
+});
+
+const noBash = spawnSync("bash", ["-c", "true"]).status !== 0;
+test("the shim hands no value to a program, which everybody could see", { skip: noBash }, () => {
+  const [, , script = ""] = SHIM;
+  const input = handOver(secrets({ TOKEN: "s3cret" }));
+  const run = (before: string) =>
+    spawnSync("bash", ["-c", `${before}\n${script}`, "mcp-runner", "printenv", "TOKEN"], {
+      input,
+      encoding: "utf8",
+    });
+  assert.equal(run("").stdout, "s3cret\n");
+  const { status, stdout, stderr } = run("enable -n printf");
+  assert.deepEqual({ status, stdout }, { status: 126, stdout: "" });
+  assert.match(stderr, /^mcp-runner: the shell of this image has no printf of its own/);
 });

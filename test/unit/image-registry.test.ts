@@ -98,6 +98,19 @@ const failures: [why: string, answer: RequestListener, message: RegExp][] = [
     /an address without https/,
   ],
   [
+    "leads beyond this machine in plain text",
+    (_, response) => void response.writeHead(307, { location: "http://192.0.2.1/" }).end(),
+    /an address without https/,
+  ],
+  [
+    "has its tokens beyond this machine in plain text",
+    (_, response) => {
+      const challenge = 'Bearer realm="http://192.0.2.1/token"';
+      response.writeHead(401, { "www-authenticate": challenge }).end();
+    },
+    /an address without https/,
+  ],
+  [
     "asks for a token of nobody",
     (_, response) => void response.writeHead(401, { "www-authenticate": "Bearer x" }).end(),
     /asks for a login in a way unknown/,
@@ -154,3 +167,12 @@ for (const config of ["", "[]", '{"auths":{"ghcr.io":{}}}', '{"credsStore":"../e
       assert.equal(await findCredentials("ghcr.io"), undefined);
     }));
 }
+
+test("a registry that is slow again and again is given up", () =>
+  served((_request, response) => void setTimeout(() => response.end("{}"), 50), async (_, host) => {
+    const registry = openRegistry(parseImageName(`${host}/ada/notes:1`), 200);
+    const askOn = async () => {
+      for (let asked = 0; asked < 40; asked++) await registry.manifest("1");
+    };
+    await assert.rejects(askOn(), { name: "RegistryFailure", message: /^no answer within/ });
+  }));
