@@ -7,8 +7,11 @@ import { toGatewayError } from "../src/errors.ts";
 import { openCatalogs } from "./catalog/catalogs.ts";
 import { expandServer } from "./catalog/expand.ts";
 import type { Config, ServerConfig } from "./config/config.ts";
+import { refuseOwnFiles } from "./config/own-files.ts";
+import { sourceText } from "./config/source-text.ts";
 import type { VolumePlace } from "./config/volume.ts";
 import type { Wanted } from "./fleet.ts";
+import { lockPath } from "./image/lock.ts";
 import { secretVersion } from "./secrets/index-file.ts";
 import { storeNames } from "./secrets/store-names.ts";
 
@@ -28,9 +31,14 @@ export async function wantedServers(
   { home, place, note }: WantedPlace,
 ): Promise<readonly Wanted[]> {
   const catalogs = openCatalogs({ home, places, note });
+  const own = [path, lockPath(path), ...places.filter((one) => !one.startsWith("https://"))];
   return await Promise.all(servers.map(async (written): Promise<Wanted> => {
     try {
-      const config = await expandServer(written, catalogs, { file: path, volumes: place, note });
+      const expanded = await expandServer(written, catalogs, { file: path, volumes: place, note });
+      await refuseOwnFiles(expanded, own);
+      const config = expanded === written
+        ? written
+        : { ...expanded, catalog: sourceText(written.source) };
       const isImage = config.source.kind === "image" || config.source.kind === "commands";
       const versions = await secretVersions(home, config);
       // What must be signed from now on is not to run on unsigned.

@@ -94,11 +94,11 @@ export function runningPlan(
 }
 
 /**
- * What a server at a URL gets from this machine; undefined when that is nothing but what the config
- * itself says.
+ * What a server at a URL gets from this machine, and where that is; undefined when the config itself
+ * says all of it.
  */
 export function upstreamPlan(
-  { name, source, secrets, oauth }: ServerConfig,
+  { name, source, headers, secrets, oauth, catalog }: ServerConfig,
 ): LaunchPlan | undefined {
   const sent = [
     ...secretsText(secrets),
@@ -106,14 +106,15 @@ export function upstreamPlan(
       ? []
       : [`OAuth client secret from ${referenceText(oauth.clientSecret)}`]),
   ];
-  if (sent.length === 0) return undefined;
+  // Where a catalog leads may change, and what the config itself sends would go along.
+  if (sent.length === 0 && catalog === undefined) return undefined;
   return {
     server: name,
     image: sourceText(source),
     digest: "",
     command: [],
     user: "",
-    variables: [],
+    variables: Object.keys(headers).toSorted(),
     secrets: sent,
     mounts: [],
     network: [],

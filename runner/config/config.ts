@@ -59,6 +59,8 @@ export interface ServerConfig extends ServerRules {
   readonly life: Life;
   /** Names of the fields that the file has of it: a catalog's entry decides about the others. */
   readonly given: readonly string[];
+  /** The source that it has in the config, if a catalog said what that is. */
+  readonly catalog?: string;
   /** Values for the parameters of its catalog entry. */
   readonly settings: Readonly<Record<string, unknown>>;
   /** Which tools make tasks. */
