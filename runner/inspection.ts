@@ -74,8 +74,12 @@ export const runnerStatus = v.object({
 /** What a running runner says of itself. */
 export type RunnerStatus = v.InferOutput<typeof runnerStatus>;
 
-/** What is known of `owned` now; nothing is started for it. */
-export function inspectionOf(gateway: Gateway, owned: OwnedServer): Inspection {
+/** What is known of `owned` now, secrets taken out by `redact`; nothing is started for it. */
+export function inspectionOf(
+  gateway: Gateway,
+  owned: OwnedServer,
+  redact: (text: string) => string,
+): Inspection {
   const { server, config } = owned;
   const { name, prefix, source, network } = config;
   const image = owned.image();
@@ -91,7 +95,7 @@ export function inspectionOf(gateway: Gateway, owned: OwnedServer): Inspection {
     name,
     // Whoever looks at a server that could not be started wants to hear that, not that it is not running.
     state: server.state === "cold" && server.failure !== undefined ? "failed" : server.state,
-    ...(server.failure !== undefined && { error: server.failure.message }),
+    ...(server.failure !== undefined && { error: redact(server.failure.message) }),
     source: sourceText(source),
     ...(image !== undefined && { image }),
     ...(server.era !== undefined && { era: server.era }),

@@ -320,7 +320,9 @@ async function assemble(options: RunnerOptions, teardown: Teardown): Promise<Run
       ...me,
       since,
       ...(state.reload?.problem !== undefined && { problem: state.reload.problem }),
-      servers: [...fleet.servers.values()].map((owned) => inspectionOf(gateway, owned)),
+      servers: [...fleet.servers.values()].map((owned) =>
+        inspectionOf(gateway, owned, (text) => redactor.redact(text))
+      ),
     }),
     stop: () => {
       state.reload?.stop();

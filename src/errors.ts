@@ -101,6 +101,8 @@ export interface GatewayErrorOptions extends ErrorOptions {
   readonly executed?: Executed;
   /** Members that the specification or the client's fix needs in `error.data`; sent to the peer. */
   readonly data?: Readonly<Record<string, unknown>>;
+  /** Sent to the peer in place of the message, which is for the owner of the machine alone then. */
+  readonly brief?: string | undefined;
 }
 
 /** The one error class of this codebase; `code` tells failures apart. */
@@ -109,10 +111,12 @@ export class GatewayError extends Error {
   readonly code: ErrorCode;
   readonly executed: Executed;
   readonly data: Readonly<Record<string, unknown>>;
+  readonly brief: string | undefined;
 
   /**
    * @param code Stable name, sent to the peer.
-   * @param message Sentence case, no final period, never a secret or a path; sent to the peer.
+   * @param message Sentence case, no final period, never a secret; sent to the peer unless there is a
+   * brief, and without one never a path.
    * @param options `cause` is logged where it happened and never sent.
    */
   constructor(code: ErrorCode, message: string, options: GatewayErrorOptions = {}) {
@@ -120,6 +124,7 @@ export class GatewayError extends Error {
     this.code = code;
     this.executed = options.executed ?? FAILURES[code].executed;
     this.data = options.data ?? {};
+    this.brief = options.brief;
   }
 
   /** The table's row of this error. */
@@ -151,5 +156,6 @@ export function toRpcError(error: GatewayError): {
   const call = rpc > 0 || error.executed !== executed
     ? { executed: error.executed, retryable }
     : {};
-  return { code: rpc, message: error.message, data: { code: error.code, ...call, ...error.data } };
+  const message = error.brief ?? error.message;
+  return { code: rpc, message, data: { code: error.code, ...call, ...error.data } };
 }

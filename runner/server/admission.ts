@@ -16,11 +16,16 @@ interface Place extends Ticket {
   readonly go: () => void;
 }
 
-/** Lets so many exchanges through at once, and the others one after the other, in their order. */
+/**
+ * Lets so many exchanges through at once. The others wait: those of one client in their order, and clients
+ * take turns, so that one with many calls does not keep the others waiting for all of them.
+ */
 export class Admission {
   readonly #limits: AdmissionLimits;
-  readonly #queue = new Set<Place>();
+  /** Those of each client that waits; the client whose turn it is comes first. */
+  readonly #queues = new Map<string, Set<Place>>();
   readonly #inside = new Set<Place>();
+  #waiting = 0;
   #pumping = false;
 
   constructor(limits: AdmissionLimits) {
@@ -34,26 +39,54 @@ export class Admission {
 
   /** Exchanges that wait. */
   get waiting(): number {
-    return this.#queue.size;
+    return this.#waiting;
   }
 
   /**
+   * @param client Whose exchange it is.
    * @param go Called when it may begin, perhaps at once; must not throw.
    * @returns undefined when too many wait already: then it is never called.
    */
-  enter(go: () => void): Ticket | undefined {
+  enter(client: string, go: () => void): Ticket | undefined {
     const { concurrency, queue } = this.#limits;
-    if (this.#inside.size >= concurrency && this.#queue.size >= queue) return undefined;
+    if (this.#inside.size >= concurrency && this.#waiting >= queue) return undefined;
     const place: Place = {
       go,
       leave: () => {
-        this.#queue.delete(place);
+        this.#remove(client, place);
         if (this.#inside.delete(place)) this.#pump();
       },
     };
-    this.#queue.add(place);
+    if (this.#waiting === 0 && this.#inside.size < concurrency) {
+      this.#inside.add(place);
+      go();
+      return place;
+    }
+    const waiting = this.#queues.get(client);
+    if (waiting === undefined) this.#queues.set(client, new Set([place]));
+    else waiting.add(place);
+    this.#waiting++;
     this.#pump();
     return place;
+  }
+
+  #remove(client: string, place: Place): void {
+    const waiting = this.#queues.get(client);
+    if (waiting?.delete(place) !== true) return;
+    this.#waiting--;
+    if (waiting.size === 0) this.#queues.delete(client);
+  }
+
+  /** Takes the first of the client whose turn it is; the others of that client wait for its next turn. */
+  #next(): Place | undefined {
+    for (const [client, waiting] of this.#queues) {
+      const [place] = waiting;
+      if (place === undefined) continue;
+      this.#remove(client, place);
+      if (this.#queues.delete(client)) this.#queues.set(client, waiting);
+      return place;
+    }
+    return undefined;
   }
 
   /** One that ends at once makes room for the next without a deeper stack. */
@@ -62,9 +95,8 @@ export class Admission {
     this.#pumping = true;
     try {
       while (this.#inside.size < this.#limits.concurrency) {
-        const [next] = this.#queue;
+        const next = this.#next();
         if (next === undefined) break;
-        this.#queue.delete(next);
         this.#inside.add(next);
         next.go();
       }

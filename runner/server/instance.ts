@@ -183,7 +183,7 @@ export class Instance {
       cancelDeadline();
     }
     // It may have ended together with its last answer.
-    if (this.#exit !== undefined) throw this.failure(this.describe(this.#exit));
+    if (this.#exit !== undefined) throw this.#failed(this.#exit);
     this.#state = "ready";
     if (this.#stale.size > 0) this.#relist.ask();
   }
@@ -203,21 +203,19 @@ export class Instance {
     });
   }
 
-  /** Its end in words, for a message. */
+  /** Its end in words, with what the owner can do: for the owner alone. */
   describe(exit: ProcessExit): string {
-    if (this.#condemned !== undefined) return this.#condemned;
-    const cause = describeExit(exit);
+    const cause = this.#cause(exit);
+    if (this.#condemned !== undefined) return cause;
     const stderr = exit.reason === "exit" && !exit.oomKilled ? this.#stderr.text() : undefined;
     const diagnosis = stderr && diagnose(stderr);
     return diagnosis ? `${cause}: ${diagnosis}` : cause;
   }
 
-  /** That the server cannot be started because of `cause`. */
-  failure(cause: string): GatewayError {
-    return new GatewayError(
-      "server_failed",
-      `Cannot start server "${this.#context.name}": ${cause}`,
-    );
+  /** That the server cannot be started because of `cause`; `brief` is what strangers are told of that. */
+  failure(cause: string, brief = cause): GatewayError {
+    const what = `Cannot start server "${this.#context.name}": `;
+    return new GatewayError("server_failed", what + cause, { brief: what + brief });
   }
 
   /** The server says that lists of this kind have changed. */
@@ -228,8 +226,10 @@ export class Instance {
   }
 
   #end(exit: ProcessExit): ProcessExit {
-    const cause = this.describe(exit);
-    this.peer.lose(this.ready ? this.#crash(cause) : this.failure(cause));
+    const error = this.ready
+      ? this.#crash(this.describe(exit), this.#cause(exit))
+      : this.#failed(exit);
+    this.peer.lose(error);
     this.#relist.stop();
     this.#stall.stop();
     this.#exit = exit;
@@ -237,11 +237,18 @@ export class Instance {
     return exit;
   }
 
-  #crash(cause: string): GatewayError {
-    return new GatewayError(
-      "server_crashed",
-      `Server "${this.#context.name}" ended during the call: ${cause}`,
-    );
+  #crash(cause: string, brief = cause): GatewayError {
+    const what = `Server "${this.#context.name}" ended during the call: `;
+    return new GatewayError("server_crashed", what + cause, { brief: what + brief });
+  }
+
+  #failed(exit: ProcessExit): GatewayError {
+    return this.failure(this.describe(exit), this.#cause(exit));
+  }
+
+  /** Its end in words for everybody: what it wrote before that names paths and hosts. */
+  #cause(exit: ProcessExit): string {
+    return this.#condemned ?? describeExit(exit);
   }
 
   /** It does not work any more: whoever waits for it is told at once, and it is ended by force. */

@@ -7,6 +7,7 @@
  */
 import { GatewayError, toGatewayError } from "../../src/errors.ts";
 import { type Fields, printable } from "../../src/log.ts";
+import { startError } from "./brief.ts";
 import { Instance, type InstanceContext, type Opening } from "./instance.ts";
 import type { ServerProcess } from "./process.ts";
 import { type Purpose, StartFailures } from "./start-failures.ts";
@@ -116,7 +117,8 @@ export class Launcher {
   }
 
   async #end(): Promise<void> {
-    await Promise.allSettled(this.#starting);
+    // Without a start under way in this very turn: a call that comes now must find them ending.
+    if (this.#starting.size > 0) await Promise.allSettled(this.#starting);
     await Promise.all([...this.#live].map((instance) => instance.stop()));
   }
 
@@ -127,7 +129,7 @@ export class Launcher {
     let instance: Instance | undefined;
     try {
       if (this.#stopped) throw this.#isStopping();
-      const process = await this.#context.launch();
+      const process = await this.#launch();
       instance = new Instance(process, this.#context);
       this.#live.add(instance);
       if (this.#stopped) throw this.#isStopping();
@@ -144,6 +146,14 @@ export class Launcher {
     supervisor?.started(instance, clock.now() - startedAt);
     void this.#watch(instance, startedAt);
     return instance;
+  }
+
+  async #launch(): Promise<ServerProcess> {
+    try {
+      return await this.#context.launch();
+    } catch (thrown) {
+      throw startError(this.#context.name, toGatewayError(thrown));
+    }
   }
 
   async #discard(instance: Instance): Promise<void> {

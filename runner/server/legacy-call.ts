@@ -59,6 +59,7 @@ export interface CallContext {
 /** An exchange at a legacy server, from its first request to its result. */
 export class LegacyCall implements Listener, Parked {
   readonly client: string;
+  readonly isCall = true;
   readonly #context: CallContext;
   /** Who waits now; over while it is parked. */
   #ongoing: Ongoing;
@@ -179,7 +180,9 @@ export class LegacyCall implements Listener, Parked {
   }
 
   error(error: string): void {
-    this.#finish((ongoing) => this.#deliverError(ongoing, error));
+    const own = this.#context.peer.failureOf(error);
+    if (own === undefined) this.#finish((ongoing) => this.#deliverError(ongoing, error));
+    else this.lost(own);
   }
 
   lost(error: GatewayError): void {

@@ -61,7 +61,8 @@ export class LegacySubscriptions {
       error: (error) => {
         this.#subscribed.delete(uri);
         const quoted = error.slice(0, MAX_QUOTE_LENGTH);
-        this.#watch.end(peer.failure(`it answered resources/subscribe with ${quoted}`), [uri]);
+        const what = "it answered resources/subscribe with";
+        this.#watch.end(peer.failure(`${what} ${quoted}`, `${what} an error`), [uri]);
       },
     });
   }

@@ -52,6 +52,7 @@ export function sendAsTask(
 ): Withdraw {
   let first = 0;
   let withdraw = peer.send(method, (id) => asTask(toLegacyParams(params, first = id, trace)), {
+    isCall: true,
     progress: (progress) => listener.progress(progress),
     error: (error) => listener.error(error),
     lost: (error) => listener.lost(error),
@@ -60,6 +61,7 @@ export function sendAsTask(
       if (taskId === undefined) return listener.result(result, members);
       const stopProgress = peer.followProgress(first, listener);
       const giveUp = awaitTask(peer, taskId, {
+        isCall: true,
         progress: () => {},
         result: (given) => {
           stopProgress();

@@ -3,6 +3,7 @@ import { MAX_NAME_LENGTH, MAX_URI_LENGTH } from "../../src/mcp/name.ts";
 import { listNames, OFFERED_LISTS, type OfferedList } from "../../src/mcp/offer.ts";
 import { MAX_SERVER_DEPTH, type Outline, scan, stringMember } from "../../src/mcp/scan.ts";
 import { MAX_PAYLOAD_LENGTH } from "../../src/tunnel/frame.ts";
+import { faultOf } from "../policy/entry-fault.ts";
 import type { BrokenEntry, ListedEntry } from "./listed.ts";
 import type { Peer } from "./peer.ts";
 import type { ServerCapabilities } from "./server-capabilities.ts";
@@ -173,10 +174,21 @@ function judge(list: OfferedList, raw: string): { key: string; why?: string } {
   if (key.length > limit) {
     return { key: key.slice(0, limit), why: `has a ${member} of more than ${limit} characters` };
   }
-  if (list !== "tools") return { key };
+  if (list !== "tools") return judged(list, key, { raw, root: outline });
   const schema = outline.members.get("inputSchema")?.value;
   if (schema === undefined) return { key, why: "has no inputSchema" };
-  return schema.kind === "object" ? { key } : { key, why: "has an inputSchema that is no object" };
+  return schema.kind === "object"
+    ? judged(list, key, { raw, root: outline })
+    : { key, why: "has an inputSchema that is no object" };
+}
+
+function judged(
+  list: OfferedList,
+  key: string,
+  entry: { readonly raw: string; readonly root: Outline },
+): { key: string; why?: string } {
+  const why = faultOf(list, key, entry);
+  return why === undefined ? { key } : { key, why };
 }
 
 /** The cursor of the next page as JSON text; undefined on the last page. */

@@ -9,6 +9,7 @@
 import type { Clock } from "../../src/clock.ts";
 import { GatewayError } from "../../src/errors.ts";
 import type { Member } from "../../src/mcp/scan.ts";
+import { withBrief } from "./brief.ts";
 import type { Exchange, ExchangeListener, Withdraw } from "./exchange.ts";
 import { askedTask, taskOf } from "./kept-task.ts";
 import { progressToken } from "./params.ts";
@@ -159,7 +160,7 @@ export class ManagedExchange implements ExchangeListener {
   }
 
   failed(error: GatewayError): void {
-    this.#end(() => this.#listener.failed(error));
+    this.#end(() => this.#listener.failed(withBrief(this.#context.name, error)));
   }
 
   #timeOut(callMs: number): void {

@@ -124,7 +124,7 @@ class Managed implements ManagedServer {
     this.#exchanges.add(it);
     if (this.#closing) it.failed(this.#refusal());
     else {
-      const ticket = this.#admission.enter(() => this.#carry(it));
+      const ticket = this.#admission.enter(exchange.caller.client, () => this.#carry(it));
       if (ticket === undefined) it.failed(this.#full());
       else if (it.isOver) ticket.leave();
       else leave = () => ticket.leave();

@@ -30,6 +30,9 @@ export type ServerMessage =
     readonly params: string;
   };
 
+/** How a JSON object begins. */
+const MAY_BE_OBJECT = /^[ \t\r]*\{/;
+
 /** Most members of a result, or of an error or params: far above what any message has. */
 const MAX_KEPT = 100_000;
 
@@ -42,6 +45,8 @@ const UNREADABLE = '{"code":-32603,"message":"The server sent an answer without 
  * @returns undefined when it is no JSON-RPC 2.0 message; servers print such things.
  */
 export function readMessage(line: string): ServerMessage | undefined {
+  // A flood of lines that cannot be any must not cost what a failure costs.
+  if (!MAY_BE_OBJECT.test(line)) return undefined;
   const root = outlineOf(line);
   if (root === undefined || stringMember(line, root, "jsonrpc") !== "2.0") return undefined;
   const id = root.members.get("id")?.value;

@@ -59,9 +59,10 @@ export class ModernServer implements EraServer, InstanceEvents {
         exchange.method,
         (id) => toModernParams(exchange, id),
         {
+          isCall: true,
           progress: (params) => ongoing.progress(params),
           result: (result, members) => end(() => deliver(ongoing, result, members)),
-          error: (error) => end(() => ongoing.error(error)),
+          error: (error) => end(() => refuse(ongoing, error, this.#instance.peer.failureOf(error))),
           lost: (error) => end(() => ongoing.failed(error)),
         },
       );
@@ -114,6 +115,12 @@ export class ModernServer implements EraServer, InstanceEvents {
     const { lists, capabilities } = this.#instance;
     this.#context.listed(unite([lists], capabilities), told, "whole");
   }
+}
+
+/** Ends it with an error of its server, or with a failure of ours that came as one. */
+function refuse(ongoing: Ongoing, error: string, own: GatewayError | undefined): void {
+  if (own === undefined) ongoing.error(error);
+  else ongoing.failed(own);
 }
 
 function deliver(ongoing: Ongoing, result: string, members: ReadonlyMap<string, Member>): void {

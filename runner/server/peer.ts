@@ -20,6 +20,8 @@ export interface LinePipe {
 
 /** What a request hears: notifications that name it, then one end. */
 export interface Listener {
+  /** Whether it is a call, which has a deadline; a request of our own unless given. */
+  readonly isCall?: boolean;
   /** `notifications/progress` for this request: the JSON text of its `params`. */
   progress(params: string): void;
   /** JSON text of the result, an object, and its outline's members. */
@@ -61,7 +63,10 @@ export interface PeerContext {
   readonly asked?: (ask: Ask) => void;
   /** Called for each line that is no message. */
   readonly garbage?: () => void;
-  /** Called when a request has reached its deadline and nothing was heard since it was written. */
+  /**
+   * Called when a request has reached its deadline and nothing was heard since it was written, unless an
+   * older one still has time.
+   */
   readonly silent?: () => void;
 }
 
@@ -140,7 +145,8 @@ export class Peer {
     listener: Listener,
   ): (reason: string) => void {
     if (this.#lost !== undefined) {
-      throw new GatewayError(this.#lost.code, this.#lost.message, { executed: "no" });
+      const { code, message, brief } = this.#lost;
+      throw new GatewayError(code, message, { executed: "no", brief });
     }
     const id = ++this.#lastId;
     this.#write(
@@ -151,7 +157,9 @@ export class Peer {
     return (reason) => {
       if (!this.#waiting.delete(id)) return;
       this.#tryNotify(id, reason);
-      if (reason === DEADLINE && this.#heard === heard) this.#context.silent?.();
+      if (reason === DEADLINE && this.#heard === heard && !this.#worksSince(id)) {
+        this.#context.silent?.();
+      }
     };
   }
 
@@ -169,8 +177,11 @@ export class Peer {
         lost: reject,
         error: (error) =>
           reject(
-            this.#pipe.failureOf?.(error) ??
-              this.failure(`it answered ${method} with ${error.slice(0, MAX_QUOTE_LENGTH)}`),
+            this.failureOf(error) ??
+              this.failure(
+                `it answered ${method} with ${error.slice(0, MAX_QUOTE_LENGTH)}`,
+                `it answered ${method} with an error`,
+              ),
           ),
       });
     });
@@ -199,9 +210,15 @@ export class Peer {
     this.#write(`{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${params}}`);
   }
 
-  /** That the server cannot be used because of `cause`. */
-  failure(cause: string): GatewayError {
-    return new GatewayError("server_failed", `Cannot use server "${this.server}": ${cause}`);
+  /** The failure of ours that the JSON text of an error stands for; undefined if it is the server's own. */
+  failureOf(error: string): GatewayError | undefined {
+    return this.#pipe.failureOf?.(error);
+  }
+
+  /** That the server cannot be used because of `cause`; `brief` is what strangers are told of that. */
+  failure(cause: string, brief = cause): GatewayError {
+    const what = `Cannot use server "${this.server}": `;
+    return new GatewayError("server_failed", what + cause, { brief: what + brief });
   }
 
   /** The server is gone: every request that waits, and every later one, ends with `error`. */
@@ -220,6 +237,17 @@ export class Peer {
    */
   #write(message: string): void {
     this.#pipe.write(message.replace(/[\r\n]/g, " "));
+  }
+
+  /**
+   * Whether a call that was sent before `id` still waits. It may be what the server works on, deaf to all
+   * else: that is found out when its own time is over.
+   */
+  #worksSince(id: number): boolean {
+    for (const [older, { isCall }] of this.#waiting) {
+      if (older < id && isCall === true) return true;
+    }
+    return false;
   }
 
   #tryNotify(requestId: number, reason: string): void {

@@ -87,10 +87,13 @@ export class Supervision {
     const { name } = this.#context;
     const { givenUp, waitMs, cause } = refusal;
     if (givenUp) throw this.#givenUpError(cause, waitMs);
-    throw new GatewayError(
-      "server_failed",
-      `Server "${name}" keeps ending: ${cause}; it can be started again in ${seconds(waitMs)} s`,
-    );
+    const [what, when] = [
+      `Server "${name}" keeps ending`,
+      `it can be started again in ${seconds(waitMs)} s`,
+    ];
+    throw new GatewayError("server_failed", `${what}: ${cause}; ${when}`, {
+      brief: `${what}: ${when}`,
+    });
   }
 
   #failed({ error, startedAt, lastWords }: FailedStart): void {
@@ -127,11 +130,11 @@ export class Supervision {
   }
 
   #givenUpError(cause: string, waitMs: number): GatewayError {
-    return new GatewayError(
-      "server_failed",
-      `Server "${this.#context.name}" has failed too often and is not started for now: ${cause}; ` +
-        `it is tried again in ${minutes(waitMs)} min`,
-    );
+    const what = `Server "${this.#context.name}" has failed too often and is not started for now`;
+    const when = `it is tried again in ${minutes(waitMs)} min`;
+    return new GatewayError("server_failed", `${what}: ${cause}; ${when}`, {
+      brief: `${what}: ${when}`,
+    });
   }
 
   /** The cause without the words that the name of the server comes with. */

@@ -173,7 +173,7 @@ export class Task {
 export function failure(error: GatewayError): Ending {
   return {
     status: "failed",
-    statusMessage: error.message,
+    statusMessage: error.brief ?? error.message,
     body: JSON.stringify(toRpcError(error)),
   };
 }

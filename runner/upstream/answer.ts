@@ -54,6 +54,7 @@ export async function readText(
         throw new GatewayError(
           "result_too_large",
           `Cannot read the answer of upstream ${url.host}: it is longer than ${maxBytes} bytes`,
+          { brief: `Cannot read the answer of the server: it is longer than ${maxBytes} bytes` },
         );
       }
       account.set(length);
@@ -132,7 +133,11 @@ function decode(decoder: TextDecoder, bytes: Uint8Array, url: URL, stream = fals
     throw new GatewayError(
       "server_failed",
       `Cannot read the answer of upstream ${url.host}: it is not UTF-8`,
-      { executed: "unknown", cause },
+      {
+        executed: "unknown",
+        cause,
+        brief: "Cannot read the answer of the server: it is not UTF-8",
+      },
     );
   }
 }

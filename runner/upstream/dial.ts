@@ -150,6 +150,9 @@ export async function openDialer(
 
 const systemLookup: Lookup = (hostname) => lookupOf(hostname, { all: true });
 
+/** What strangers are told of that: not where it is. */
+const UNREACHABLE = "Cannot reach the upstream of the server";
+
 /** Why there is no way through the proxy; whatever else went wrong comes back as it is. */
 function proxyFailure(host: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error;
@@ -160,7 +163,7 @@ function proxyFailure(host: string, error: unknown): unknown {
   return new GatewayError(
     "server_failed",
     `Cannot reach upstream ${host} through the proxy of HTTPS_PROXY: ${why}`,
-    { cause: error },
+    { cause: error, brief: UNREACHABLE },
   );
 }
 
@@ -170,7 +173,10 @@ function unreachable(host: string, cause: Error): GatewayError {
   const inner: unknown = cause instanceof AggregateError ? cause.errors[0] : undefined;
   if (inner instanceof GatewayError) return inner;
   const why = CAUSES[codeOf(cause) ?? ""] ?? "the connection failed, check the URL and the network";
-  return new GatewayError("server_failed", `Cannot reach upstream ${host}: ${why}`, { cause });
+  return new GatewayError("server_failed", `Cannot reach upstream ${host}: ${why}`, {
+    cause,
+    brief: UNREACHABLE,
+  });
 }
 
 /** The code of `error`, or of the first of those that it stands for: one for each address tried. */

@@ -136,16 +136,22 @@ export class HttpClient {
     return this.#dialer.close();
   }
 
-  /** That the upstream cannot be used: `what`. It has done nothing unless `executed` says otherwise. */
-  failure(what: string, executed: Executed = "no"): GatewayError {
-    const message = `Cannot use upstream ${this.url.host}: ${what}`;
-    return new GatewayError("server_failed", message, { executed });
+  /**
+   * That the upstream cannot be used: `what`, and `brief` for strangers. It has done nothing unless
+   * `executed` says otherwise.
+   */
+  failure(what: string, executed: Executed = "no", brief = what): GatewayError {
+    return new GatewayError("server_failed", `Cannot use upstream ${this.url.host}: ${what}`, {
+      executed,
+      brief: `Cannot use the upstream of the server: ${brief}`,
+    });
   }
 
   /** That a request was lost on the way, perhaps after it was carried out. */
   lost(what: string, cause?: unknown): GatewayError {
     const message = `Upstream ${this.url.host} has lost the request: ${what}`;
-    return new GatewayError("server_crashed", message, { cause });
+    const brief = `The upstream of the server has lost the request: ${what}`;
+    return new GatewayError("server_crashed", message, { cause, brief });
   }
 
   async #sendOnce(url: URL, request: HttpRequest, headers: HeaderFields): Promise<HttpAnswer> {
@@ -171,7 +177,8 @@ export class HttpClient {
     // The headers of the config are meant for this origin and no other.
     if (to.origin !== this.url.origin) {
       const where = printable(to.origin).slice(0, 200);
-      throw this.failure(`it redirects to ${where}, which is not followed: check the URL`);
+      const what = `it redirects to ${where}, which is not followed: check the URL`;
+      throw this.failure(what, "no", "it redirects to another place");
     }
     if (redirects >= MAX_REDIRECTS) throw this.failure("it redirects without end: check the URL");
     return to;
@@ -185,6 +192,7 @@ export class HttpClient {
       "too_large",
       `Cannot send the request to ${this.url.host}: what it repeats in headers is longer than ` +
         `${MAX_REQUEST_HEADER_BYTES} bytes`,
+      { brief: "Cannot send the request: what it repeats in headers is too long" },
     );
   }
 }

@@ -16,8 +16,8 @@ export interface Refusal {
   readonly status: number;
   /** Code of the JSON-RPC error in the body; undefined when there is none. */
   readonly code: number | undefined;
-  /** JSON text of the JSON-RPC error for whoever asked. */
-  readonly error: string;
+  /** For whoever asked: JSON text of the upstream's own JSON-RPC error, or a failure of ours. */
+  readonly error: string | GatewayError;
 }
 
 /**
@@ -26,7 +26,7 @@ export interface Refusal {
  */
 export async function readRefusal(answer: HttpAnswer, http: HttpClient): Promise<Refusal> {
   const { status } = answer;
-  const own: Refusal = { status, code: undefined, error: errorText(explain(status, http)) };
+  const own: Refusal = { status, code: undefined, error: explain(status, http) };
   let body: string;
   try {
     body = toLine(await readText(answer, { maxBytes: MAX_REFUSAL_BYTES, held: new HeldBytes() }));
@@ -68,6 +68,7 @@ function explain(status: number, http: HttpClient): GatewayError {
       return new GatewayError(
         "overloaded",
         `Upstream ${http.url.host} takes no more requests now (HTTP ${status}): try again later`,
+        { brief: "The upstream of the server takes no more requests now: try again later" },
       );
     default:
       return status >= 500

@@ -133,7 +133,9 @@ export class Session {
         return await this.#request(flight);
       }
       if (this.#isEnd(refusal)) {
-        traffic.stderr.push(refusal.error.slice(0, MAX_QUOTE_LENGTH));
+        const { error } = refusal;
+        const said = typeof error === "string" ? error : error.message;
+        traffic.stderr.push(said.slice(0, MAX_QUOTE_LENGTH));
         traffic.fail(flight, http.failure("its session has ended: try again"));
         this.#context.ended();
       } else traffic.fail(flight, refusal.error);

@@ -65,11 +65,16 @@ describe("servers that fail, beside one that works", () => {
     );
   });
 
-  test("one without an image is named with the image and what to do", async () => {
+  test("one without an image is named to its owner, and a caller is told whom to ask", async () => {
     assert.match(program.output(), /mcp-runner\.invalid\/none:1/);
     const { error } = await call("absent__anything");
+    assert.equal(error?.data?.code, "image_missing");
     assert.equal(error?.data?.executed, "no");
-    assert.match(error?.message ?? "", /mcp-runner\.invalid\/none:1/);
+    assert.equal(
+      error?.message,
+      'Cannot start server "absent": its image could not be pulled or made; its owner sees why ' +
+        'with "mcp-runner inspect absent"',
+    );
     await works();
   });
 

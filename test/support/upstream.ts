@@ -146,7 +146,7 @@ export async function connectTo(
   t.after(() => process.stop(0));
   process.onLine((line) => {
     lines.push(line);
-    messages.push(JSON.parse(line) as RpcMessage);
+    messages.push(forOwner(process, JSON.parse(line) as RpcMessage));
   });
   process.onStderr((line) => void stderr.push(line));
   process.onGarbage((bytes) => void garbage.push(bytes));
@@ -169,6 +169,14 @@ export async function connectTo(
       );
     },
   };
+}
+
+/** The message; of a failure of ours with what the owner is told of it rather than strangers. */
+function forOwner(process: ServerProcess, message: RpcMessage): RpcMessage {
+  const { error } = message;
+  if (error === undefined) return message;
+  const own = process.failureOf?.(JSON.stringify(error));
+  return own === undefined ? message : { ...message, error: { ...error, message: own.message } };
 }
 
 /** `_meta` of a request of MCP 2026-07-28. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { settled } from "../support/settled.ts";
 import { openGateway, pipeOf } from "../support/gateway.ts";
-import { hanging } from "../support/pipe.ts";
+import { hanging, wellBehaved } from "../support/pipe.ts";
 
 /** A gateway whose server "a" knows the secret "hunter2". */
 async function open(redact = (text: string) => text.replaceAll("hunter2", "[secret PASSWORD]")) {
@@ -54,4 +54,22 @@ test("an answer that is no JSON any more without its secret is not passed on", a
   pipe.say({ id: 3, result: { x: "hunter2" } });
   assert.match(events[1] ?? "", /no JSON without its secrets.*"executed":"yes"/);
   assert.equal(journal.length, 1);
+});
+
+test("a secret in what a server lists does not leave the runner", async () => {
+  const told = '{"name":"echo","description":"use hunter2","inputSchema":{"type":"object"}}';
+  const bench = openGateway({
+    a: {
+      redact: (text) => text.replaceAll("hunter2", "[secret PASSWORD]"),
+      behave: () =>
+        wellBehaved([], {
+          "tools/list": ({ id }, pipe) =>
+            pipe.say(`{"jsonrpc":"2.0","id":${id},"result":{"tools":[${told}]}}`),
+        }),
+    },
+  });
+  await bench.gateway.start();
+  const offered = JSON.stringify(bench.gateway.offer());
+  assert.match(offered, /use \[secret PASSWORD\]/);
+  assert.doesNotMatch(offered, /hunter2/);
 });

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ListMemories } from "../../runner/local/list-memory.ts";
+import { createRedactor } from "../../runner/secrets/redacting.ts";
+import { redactJson } from "../../runner/secrets/redact-json.ts";
 import type { ServerLists } from "../../runner/server/listed.ts";
 import { fakeClock } from "../support/fake-clock.ts";
 
@@ -95,13 +97,14 @@ test("of too many programs those that listed longest ago are forgotten", () =>
     }
     assert.equal(memories.of(() => "p0").get(), undefined);
     assert.notEqual(memories.of(() => "p249").get(), undefined);
-    for (let n = 0; n < 6; n++) {
-      memories.of(() => `large${n}`).set(lists("a", 3.5 * 1024 * 1024));
+    for (let n = 0; n < 12; n++) {
+      memories.of(() => `large${n}`).set(lists("a", 0.9 * 1024 * 1024));
       clock.advance(1);
     }
     await memories.settled();
-    assert.ok((await stat(join(home, "lists.json"))).size < 20 * 1024 * 1024);
-    assert.notEqual(memories.of(() => "large5").get(), undefined);
+    assert.ok((await stat(join(home, "lists.json"))).size < 10 * 1024 * 1024);
+    assert.equal(memories.of(() => "large0").get(), undefined);
+    assert.notEqual(memories.of(() => "large11").get(), undefined);
   }));
 
 const bad: Array<[what: string, text: string]> = [
@@ -141,5 +144,39 @@ for (const [what, raw] of raws) {
       memory.set({ ...NOTHING, tools: [{ key: "a", raw }] });
       assert.equal(memory.get(), undefined);
       await memories.settled();
+    }));
+}
+
+const hiding: Array<[where: string, listed: ServerLists]> = [
+  ["a description", {
+    ...NOTHING,
+    tools: [{ key: "a", raw: '{"name":"a","description":"key hunter22","inputSchema":{}}' }],
+  }],
+  ["an escaped description", {
+    ...NOTHING,
+    tools: [{ key: "a", raw: '{"name":"a","description":"hunter\\u00322","inputSchema":{}}' }],
+  }],
+  ["its instructions", { ...NOTHING, instructions: "Log in with hunter22" }],
+  ["the key of an entry that is left out", {
+    ...NOTHING,
+    broken: [{ list: "tools", key: "hunter22", why: "is none" }],
+  }],
+];
+
+for (const [where, listed] of hiding) {
+  test(`lists with a secret in ${where} are not kept, and those before it neither`, () =>
+    inHome(async (home) => {
+      const redactor = createRedactor();
+      redactor.add("KEY", "hunter22");
+      const redact = (json: string) => redactJson(json, redactor);
+      const memories = await ListMemories.open(home, fakeClock(), redact);
+      const memory = memories.of(() => "p");
+      memory.set(lists("a"));
+      await memories.settled();
+      assert.deepEqual(memory.get(), lists("a"));
+      memory.set(listed);
+      await memories.settled();
+      assert.equal(memory.get(), undefined);
+      assert.equal(await readFile(join(home, "lists.json"), "utf8"), "{}");
     }));
 }

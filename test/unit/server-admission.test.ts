@@ -129,3 +129,23 @@ test("ten thousand calls that fail at once are ended without a deep stack", asyn
   await settled();
   assert.equal(begun.every(({ events }) => events.length === 1), true);
 });
+
+test("clients take turns: one with many calls does not keep another waiting for all of them", async () => {
+  const bench = openManaged({ life: { concurrency: 1, queue: 1_000 }, behave: hanging });
+  await bench.server.start();
+  const [pipe] = bench.pipes as [Pipe];
+  const call = (client: string, name: string) =>
+    begin(bench.server, { client, params: `{"name":"${name}"}` });
+  for (let n = 0; n < 500; n++) call("greedy", `g${n}`);
+  call("modest", "m0");
+  call("modest", "m1");
+  call("other", "o0");
+  const order: unknown[] = [];
+  for (let n = 0; n < 7; n++) {
+    await settled();
+    const latest = pipe.received("tools/call").at(-1);
+    order.push(latest?.params?.["name"]);
+    pipe.say({ id: latest?.id, result: {} });
+  }
+  assert.deepEqual(order, ["g0", "g1", "m0", "o0", "g2", "m1", "g3"]);
+});

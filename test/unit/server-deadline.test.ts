@@ -205,3 +205,33 @@ test("a start has the time that the config gives it", async () => {
   assert.equal(pipes[0]?.ended, true);
   assert.match(failures[0] ?? "", /within 5 s/);
 });
+
+test("a server that is deaf because it works on an older call is not ended for a younger one", async () => {
+  const { server, clock, pipe } = await hanging("legacy", true, 3_600_000);
+  const long = begin(server, HANG);
+  await settled();
+  const [written] = pipe.received("tools/call");
+  clock.advance(10_000);
+  const short = begin(server, HANG);
+  await settled();
+  clock.advance(290_000);
+  short.withdraw("Deadline");
+  clock.advance(60_000);
+  await settled();
+  assert.equal(pipe.ended, false);
+  assert.deepEqual(pipe.received("ping"), []);
+  pipe.say({ id: written?.id, result: { content: [] } });
+  assert.equal(long.events.length, 2);
+});
+
+test("once the time of the oldest call is over a deaf server is ended, whatever came later", async () => {
+  const { server, clock, pipe } = await hanging("legacy", true, 3_600_000);
+  const older = begin(server, HANG);
+  const younger = begin(server, HANG);
+  await settled();
+  younger.withdraw("Deadline");
+  older.withdraw("Deadline");
+  clock.advance(10_000);
+  await settled();
+  assert.equal(pipe.ended, true);
+});

@@ -206,3 +206,14 @@ test("rest() lets it go cold at once", async () => {
   await settled();
   assert.equal(server.state, "ready");
 });
+
+test("a call that comes in the very moment in which it goes to rest is not written to what ends", async () => {
+  const { server, pipes, clock } = openManaged({ life: IDLE, behave: () => modern() });
+  await server.start();
+  clock.advance(10_000);
+  const { events } = begin(server);
+  await settled();
+  assert.deepEqual(pipes[0]?.received("tools/call"), []);
+  assert.deepEqual(events.map((event) => event.split(" ", 1)[0]), ["accepted", "result"]);
+  assert.equal(pipes.length, 2);
+});

@@ -262,3 +262,14 @@ test("a fault of the runner fails the task without its details, which its log ha
   assert.doesNotMatch(statusMessage ?? "", /secret/);
   assert.deepEqual(log, ["error A task failed inside the runner"]);
 });
+
+test("a task that has failed tells a client no more than a call would", async () => {
+  const { newTask, request } = await openTasks();
+  const { taskId, exchange } = await newTask();
+  exchange.listener.failed(
+    new GatewayError("server_crashed", "It ended: it writes to /srv/ledger", { brief: "It ended" }),
+  );
+  const text = await request("tasks/get", { taskId });
+  assert.match(text, /"statusMessage":"It ended"/);
+  assert.doesNotMatch(text, /ledger/);
+});
