@@ -138,7 +138,7 @@ test("a remote session that was forgotten is opened anew by the next call", asyn
   await server.start();
   site.forget();
   const lost = await call(server, ["echo", {}]);
-  assert.match(lost.text, /^error: .*its session has ended: try again/);
+  assert.match(lost.text, /^failed: .*its session has ended: try again/);
   assert.equal((await call(server, ["echo", { again: true }])).text, '{"again":true}');
 });
 
