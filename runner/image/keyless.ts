@@ -45,6 +45,12 @@ const logEntry = v.object({
   }),
 });
 
+/** With a signature over something else beside the envelope, it would be open which of them was checked. */
+const envelopeBundle = v.looseObject({
+  dsseEnvelope: v.looseObject({}),
+  messageSignature: v.optional(v.never()),
+});
+
 /**
  * Reads the trusted root of a rule.
  *
@@ -85,7 +91,7 @@ export async function readTrust(rule: KeylessRule): Promise<KeylessTrust> {
 /** The signature as a bundle of Sigstore, JSON that is not checked yet. */
 function bundleOf(signature: ImageSignature): unknown {
   if (signature.kind === "bundle") {
-    const parsed = v.safeParse(v.pipe(v.string(), v.parseJson()), signature.bundle);
+    const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), envelopeBundle), signature.bundle);
     return parsed.success ? parsed.output : undefined;
   }
   const { payload, certificate, log } = signature;

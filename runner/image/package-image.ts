@@ -79,6 +79,9 @@ export const APP = "/app";
 /** How long the engine may work on a build without a word, in milliseconds. */
 const BUILD_MS = 300_000;
 
+/** Memory of a build without swap, in bytes: what is compiled there was written by whoever made the package. */
+const MAX_BUILD_BYTES = 2 * 1024 ** 3;
+
 /** What the labels of an image say of its package. */
 const VERSION_LABEL = "dev.mcp-runner.package.version";
 const INTEGRITY_LABEL = "dev.mcp-runner.package.integrity";
@@ -246,7 +249,14 @@ async function build(
       what: `make an image of ${kind.title} "${spec}"`,
       silenceMs: BUILD_MS,
       open: (abortSignal) => {
-        const options = { rm: true, forcerm: true, networkmode: "none", abortSignal };
+        const options = {
+          rm: true,
+          forcerm: true,
+          networkmode: "none",
+          memory: MAX_BUILD_BYTES,
+          memswap: MAX_BUILD_BYTES,
+          abortSignal,
+        };
         return engine.docker.buildImage(Readable.from(pack(folder, sorted)), options);
       },
       onMessage: ({ aux }) => {

@@ -122,7 +122,14 @@ describe("signatures without a key of one's own", () => {
     assert.equal(await refusal({ ...good, certificate: undefined }), told);
     assert.equal(await refusal({ ...good, log: "{}" }), told);
     assert.equal(await refusal({ kind: "bundle", bundle: "{" }), told);
-    assert.ok(await refusal({ kind: "bundle", bundle: "{}" }) !== undefined);
+    assert.equal(await refusal({ kind: "bundle", bundle: "{}" }), told);
+  });
+
+  test("a bundle with two things that may be signed does not count", async () => {
+    const good = await bundle();
+    assert.ok(good.kind === "bundle");
+    const both = good.bundle.replace("{", '{"messageSignature":{"signature":"AAAA"},');
+    assert.ok(await refusal({ kind: "bundle", bundle: both }) !== undefined);
   });
 
   test("a verdict is for this rule and this root alone", async () => {
