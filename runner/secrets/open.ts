@@ -62,7 +62,7 @@ export function openSecrets(place: SecretsPlace): Secrets {
     const refuse = (why: string, cause?: unknown) =>
       new GatewayError(
         "secret_missing",
-        `Cannot start the server "${server}": its secret ${referenceText(reference)} ${why}, ${
+        `Cannot start server "${server}": its secret ${referenceText(reference)} ${why}, ${
           fixOf(reference)
         }`,
         { cause },

@@ -70,7 +70,7 @@ test("a secret that is not there names its server and the command that sets it",
   await assert.rejects(
     resolve("store:GITHUB_TOKEN"),
     missing(
-      /^Cannot start the server "github": its secret store:GITHUB_TOKEN is missing, run: mcp-runner secret set GITHUB_TOKEN$/,
+      /^Cannot start server "github": its secret store:GITHUB_TOKEN is missing, run: mcp-runner secret set GITHUB_TOKEN$/,
     ),
   );
 });
