@@ -40,7 +40,6 @@ export async function approve(args: readonly string[], terminal: Terminal): Prom
     log,
     approve: by,
     accept: true,
-    fresh: true,
     changed: () => {},
   });
   const outcomes: Array<{ readonly server: string; readonly error?: string }> = [];

@@ -1,5 +1,4 @@
 import { readFile, stat } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { GatewayError, toGatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
@@ -8,6 +7,7 @@ import { readClientFile } from "../import/client-file.ts";
 import { readDockerHome } from "../import/docker-home.ts";
 import type { Imported, Skipped } from "../import/imported.ts";
 import { openHome } from "../local/home.ts";
+import { userHome } from "../local/user-home.ts";
 import { openSecretStore } from "../secrets/store.ts";
 import {
   CONFIG_OPTION,
@@ -38,7 +38,7 @@ export async function importServers(args: readonly string[], terminal: Terminal)
   const { usage } = commands["import"] ?? { usage: "" };
   const { values, positionals: [from, ...rest] } = readArguments(args, OPTIONS, usage);
   if (from === undefined || rest.length > 0) throw usageError("import takes one file", usage);
-  const path = from.startsWith("~/") ? join(homedir(), from.slice(2)) : from;
+  const path = from.startsWith("~/") ? join(userHome(), from.slice(2)) : from;
   const editable = await editConfig(values.config ?? DEFAULT_CONFIG);
   const taken = new Set(editable.config.servers.map(({ name }) => name));
   const found = await read(path, values.secrets, taken);

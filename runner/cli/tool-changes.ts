@@ -17,7 +17,8 @@ import type { Runner } from "../runner.ts";
 import { interrupted, type Terminal } from "./terminal.ts";
 
 /**
- * Starts the server if anything of it is pinned, and pins anew what has changed and is agreed to.
+ * Pins anew what has changed and is agreed to: of what the server listed last, or if that is not known, as
+ * of a server at a URL and of another image, of what it lists when it is started for this.
  *
  * @throws {GatewayError} `not_approved` after a no; or why it cannot be started.
  */

@@ -1,4 +1,5 @@
 import type { ServerRules } from "../../src/policy/allowlist.ts";
+import type { ServerPins } from "../policy/tool-pins.ts";
 import type { ExchangeServer } from "../server/exchange.ts";
 import type { TaskRules } from "../task/policy.ts";
 
@@ -17,4 +18,6 @@ export interface GatewayServer {
    * is nothing to take out, and text that is still JSON where there is. Nothing is taken out unless given.
    */
   readonly redact?: (text: string) => string;
+  /** Holds its tools and prompts to what was agreed to; nothing does unless given. */
+  readonly pins?: ServerPins;
 }

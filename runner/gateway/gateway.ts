@@ -12,7 +12,7 @@ import type { Offer } from "../../src/mcp/offer.ts";
 import { type Journal, NO_JOURNAL } from "../journal/journal.ts";
 import { readParams } from "../server/params.ts";
 import { traceOf } from "../server/trace-context.ts";
-import { CallRecord } from "./call-record.ts";
+import { CallRecord, type RecordContext } from "./call-record.ts";
 import { callerOf } from "./caller.ts";
 import { serveCompletion } from "./completion-request.ts";
 import { Directory } from "./directory.ts";
@@ -42,6 +42,8 @@ export interface GatewayContext {
   readonly log: Log;
   /** Gets one event for each request but `ping`; nothing is written unless given. */
   readonly journal?: Journal;
+  /** Whether all who call are the owner of the machine, who is told everything; strangers unless given. */
+  readonly forOwner?: boolean;
 }
 
 type Serve = (context: RequestContext, request: GatewayRequest) => Promise<void>;
@@ -77,13 +79,15 @@ interface InFlight {
 export class Gateway {
   readonly #context: GatewayContext;
   readonly #requests: RequestContext;
+  readonly #records: RecordContext;
   /** By call id: a call that is sent twice still runs once. */
   readonly #calls = new Map<string, InFlight>();
   #whenIdle: (() => void)[] = [];
 
   constructor(context: GatewayContext) {
-    const { servers, runner, clock, tasks } = context;
+    const { servers, runner, clock, tasks, journal = NO_JOURNAL } = context;
     this.#context = context;
+    this.#records = { journal, clock, servers: () => this.#servers() };
     this.#requests = {
       directory: new Directory(servers),
       states: new RequestStates(runner, clock),
@@ -137,8 +141,8 @@ export class Gateway {
       reply.result("{}");
       return;
     }
-    const { journal = NO_JOURNAL, clock } = this.#context;
-    const record = new CallRecord({ journal, clock, servers: () => this.#servers() }, call);
+    const { clock } = this.#context;
+    const record = new CallRecord(this.#records, call);
     if (this.#calls.size >= MAX_CALLS) {
       this.#fail({ record, reply }, tooMany());
       return;
@@ -258,6 +262,12 @@ export class Gateway {
         cause: error.cause instanceof Error ? error.cause.stack : String(error.cause),
       });
     }
-    reply.error(JSON.stringify(toRpcError(error)), STATUS.get(error.code));
+    const told = this.#context.forOwner === true ? inFull(error) : error;
+    reply.error(JSON.stringify(toRpcError(told)), STATUS.get(error.code));
   }
+}
+
+/** The error as its owner is told of it. */
+function inFull({ code, message, executed, data }: GatewayError): GatewayError {
+  return new GatewayError(code, message, { executed, data });
 }

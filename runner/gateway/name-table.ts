@@ -1,5 +1,6 @@
 import { expose } from "../../src/mcp/name.ts";
 import { isAllowed } from "../../src/policy/allowlist.ts";
+import type { Hidden } from "../policy/tool-pins.ts";
 import type { ListedEntry } from "../server/listed.ts";
 import type { GatewayServer } from "./gateway-server.ts";
 import { type ParamHeader, readParamHeaders } from "./param-header.ts";
@@ -18,6 +19,8 @@ export interface LeftOutName {
   readonly key: string;
   /** Name of the server that has its exposed name; undefined when it breaks a rule. */
   readonly takenBy?: string;
+  /** Whether it is left out because it is not what was agreed to. */
+  readonly changed?: boolean;
   readonly why: string;
 }
 
@@ -28,11 +31,18 @@ export interface NameTable {
   readonly leftOut: readonly LeftOutName[];
 }
 
-/** Puts the allowed tools or prompts of these servers together; the first has a name that two want. */
+/**
+ * Puts the allowed tools or prompts of these servers together; the first has a name that two want.
+ *
+ * @param hidden What is not as it was agreed to. It keeps its name: a call that was meant for it must not
+ * reach another server.
+ */
 export function nameTableOf(
   servers: readonly GatewayServer[],
   list: "tools" | "prompts",
+  hidden: Hidden = new Map(),
 ): NameTable {
+  const kept = new Map<string, GatewayServer>();
   const targets = new Map<string, NamedTarget>();
   const leftOut: LeftOutName[] = [];
   for (const server of servers) {
@@ -46,15 +56,19 @@ export function nameTableOf(
         continue;
       }
       const exposed = expose(server.prefix, key);
-      const taken = targets.get(exposed);
-      if (taken === undefined) {
+      const taken = targets.get(exposed)?.server ?? kept.get(exposed);
+      const why = hidden.get(entry);
+      if (taken === undefined && why !== undefined) {
+        kept.set(exposed, server);
+        leftOut.push({ server, key, changed: true, why });
+      } else if (taken === undefined) {
         targets.set(exposed, {
           server,
           entry,
           headers: "invalid" in headers ? [] : headers.headers,
         });
       } else {
-        const takenBy = taken.server.server.name;
+        const takenBy = taken.server.name;
         leftOut.push({ server, key, takenBy, why: `has the name "${exposed}" of "${takenBy}"` });
       }
     }

@@ -1,6 +1,7 @@
 import { GatewayError } from "../../src/errors.ts";
 import { type OfferedEntry, type OfferedServer, unlistedServer } from "../../src/mcp/offer.ts";
 import { MAX_SERVER_DEPTH, scan, spliceObject } from "../../src/mcp/scan.ts";
+import { cleanEntry, cleanInstructions } from "../policy/entry-text.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { GatewayServer } from "./gateway-server.ts";
 import type { NameTable } from "./name-table.ts";
@@ -9,24 +10,27 @@ import type { ExposeUri, UriTarget } from "./uri-space.ts";
 
 /** What callers may use of a server: its allowed entries under the names and URIs that they see. */
 export function offerOf(entry: GatewayServer, { tools, prompts, uris }: Catalogue): OfferedServer {
-  const { server: { name, lists }, prefix, rules } = entry;
+  const { server: { name, lists }, prefix, rules, redact = (text) => text } = entry;
   if (lists === undefined) return unlistedServer(name, prefix);
   const expose = uris.rewriting.get(name);
+  const clean = (entries: readonly OfferedEntry[]): readonly OfferedEntry[] =>
+    entries.map(({ key, raw }) => ({ key, raw: redact(raw) }));
   const raws = (list: "resources" | "resourceTemplates"): ReadonlyMap<string, string> =>
-    new Map(lists[list].map(({ key, raw }) => [key, raw]));
+    new Map(lists[list].map((one) => [one.key, cleanEntry(one).raw]));
   return {
     name,
     prefix,
     listed: true,
     reads: lists.reads && rules.resources.allow.length > 0,
-    instructions: lists.instructions,
-    tools: named(entry, tools, expose),
-    prompts: named(entry, prompts, undefined),
-    resources: located(entry, uris.resources, { raws: raws("resources"), member: "uri" }),
-    resourceTemplates: located(entry, uris.templates, {
-      raws: raws("resourceTemplates"),
-      member: "uriTemplate",
-    }),
+    instructions: JSON.parse(
+      redact(JSON.stringify(cleanInstructions(lists.instructions).text)),
+    ) as string,
+    tools: clean(named(entry, tools, expose)),
+    prompts: clean(named(entry, prompts, undefined)),
+    resources: clean(located(entry, uris.resources, { raws: raws("resources"), member: "uri" })),
+    resourceTemplates: clean(
+      located(entry, uris.templates, { raws: raws("resourceTemplates"), member: "uriTemplate" }),
+    ),
   };
 }
 
@@ -38,7 +42,10 @@ function named(
   const entries: OfferedEntry[] = [];
   for (const [key, target] of targets) {
     if (target.server !== server) continue;
-    const raw = renamed(target.entry.raw, "name", { own: target.entry.key, exposed: key });
+    const raw = renamed(cleanEntry(target.entry).raw, "name", {
+      own: target.entry.key,
+      exposed: key,
+    });
     entries.push({ key, raw: expose === undefined ? raw : withUris(raw, expose) });
   }
   return entries;

@@ -1,10 +1,14 @@
 import type { OfferedList } from "../../src/mcp/offer.ts";
+import { isUriAllowed } from "../../src/policy/uri-rules.ts";
+import { cleanEntry, cleanInstructions } from "../policy/entry-text.ts";
+import { suspicions, suspicionsOf } from "../policy/suspicion.ts";
+import type { ListedEntry } from "../server/listed.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { GatewayServer } from "./gateway-server.ts";
 import type { Problem } from "./problem.ts";
 import type { UriTarget } from "./uri-space.ts";
 
-/** Everything of a server that clients do not see as the server wrote it, in the order of its kinds. */
+/** What of a server its owner should know, in the order of its kinds: what clients do not see as it is. */
 export function problemsOf(server: GatewayServer, catalogue: Catalogue): readonly Problem[] {
   const { resources, templates } = catalogue.uris;
   return [
@@ -13,6 +17,42 @@ export function problemsOf(server: GatewayServer, catalogue: Catalogue): readonl
     ...names(server, catalogue, "prompts"),
     ...rewritten(server, resources, "resources"),
     ...rewritten(server, templates, "resourceTemplates"),
+    ...said(server, catalogue),
+  ];
+}
+
+/** What of its words clients do not get, and which a person should read. */
+function said(server: GatewayServer, catalogue: Catalogue): readonly Problem[] {
+  const { lists, name } = server.server;
+  if (lists === undefined) return [];
+  const author = "tell the author of the server";
+  const reader = `read it; if it is not what you want, deny it in the config of "${name}"`;
+  const of = (list: OfferedList, entries: readonly ListedEntry[]): readonly Problem[] =>
+    entries.flatMap((entry) => [
+      ...cleanEntry(entry).done.map((why): Problem => (
+        { kind: "cleaned", list, key: entry.key, why, fix: author }
+      )),
+      ...suspicionsOf(entry).map((why): Problem => (
+        { kind: "suspicious", list, key: entry.key, why, fix: reader }
+      )),
+    ]);
+  const named = (list: "tools" | "prompts") =>
+    [...catalogue[list].targets.values()].flatMap((target) =>
+      target.server === server ? [target.entry] : []
+    );
+  const located = (list: "resources" | "resourceTemplates") =>
+    lists[list].filter(({ key }) => isUriAllowed(server.rules.resources, key));
+  const { instructions } = lists;
+  const list = "instructions";
+  return [
+    ...of("tools", named("tools")),
+    ...of("prompts", named("prompts")),
+    ...of("resources", located("resources")),
+    ...of("resourceTemplates", located("resourceTemplates")),
+    ...cleanInstructions(instructions).done.map((why): Problem => (
+      { kind: "cleaned", list, key: "", why, fix: author }
+    )),
+    ...suspicions(instructions).map((why): Problem => ({ kind: "suspicious", list, key: "", why })),
   ];
 }
 
@@ -31,10 +71,12 @@ function names(
 ): readonly Problem[] {
   const { leftOut, targets } = catalogue[list];
   const problems: Problem[] = [];
-  for (const { server: owner, key, takenBy, why } of leftOut) {
+  for (const { server: owner, key, takenBy, changed, why } of leftOut) {
     if (owner !== server) continue;
     problems.push(
-      takenBy === undefined
+      changed === true
+        ? { kind: "changed", list, key, why, fix: agree(server) }
+        : takenBy === undefined
         ? { kind: "broken", list, key, why, fix: "tell the author of the server" }
         : {
           kind: "collision",
@@ -52,6 +94,10 @@ function names(
     problems.push({ kind: "shortened", list, key, exposed, why, fix: "give it a shorter prefix" });
   }
   return problems;
+}
+
+function agree({ server: { name } }: GatewayServer): string {
+  return `see what has changed and agree to it with "mcp-runner approve ${name}"`;
 }
 
 function rewritten(

@@ -96,6 +96,19 @@ export interface EgressEvent {
   readonly count: number;
 }
 
+/** A tool or prompt is hidden: its definition is not the one that was agreed to. */
+export interface QuarantineEvent {
+  readonly type: "quarantine";
+  readonly server: string;
+  /** The server's own name of it. */
+  readonly tool: string;
+  readonly list: "tools" | "prompts";
+  /** Hash of the definition as it is now, and as it was agreed to. */
+  readonly hash: string;
+  readonly pinned: string;
+  readonly message: string;
+}
+
 /** The configuration was read again. */
 export interface ConfigEvent {
   readonly type: "config";
@@ -122,5 +135,6 @@ export type JournalEvent =
   | ServerEvent
   | ApprovalEvent
   | EgressEvent
+  | QuarantineEvent
   | ConfigEvent
   | LostEvent;

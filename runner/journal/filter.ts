@@ -39,6 +39,7 @@ const STATUSES: Readonly<Record<Status, (event: JournalLine["event"]) => boolean
       "secret",
       "approval",
       "egress_blocked",
+      "quarantine",
       "config",
       "lost",
     ],

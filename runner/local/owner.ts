@@ -10,6 +10,8 @@ import { randomUUID } from "node:crypto";
 import { chmod, readdir, rename, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
+import { GatewayError } from "../../src/errors.ts";
+import { printable } from "../../src/log.ts";
 import { withSocketPath } from "./socket-path.ts";
 
 /** Form of an owner id. Ids also come from labels in the engine, which anybody who may use it can set. */
@@ -35,6 +37,7 @@ export interface Owner {
  * Makes this process an owner, alive until it ends.
  *
  * @param status What it says of itself to who asks, see `askOwners`; nothing unless given.
+ * @throws {GatewayError} `store_unavailable` when the state directory takes nothing, as when it is read-only.
  */
 export async function claimOwner(home: string, status: () => string = () => ""): Promise<Owner> {
   const id = randomUUID();
@@ -53,14 +56,17 @@ export async function claimOwner(home: string, status: () => string = () => ""):
     }
     socket.end(text);
   });
-  if (process.platform === "win32") {
-    await listen(server, pipeOf(id));
-  } else {
-    // Under another name first: a socket is refused until it listens, and would look dead.
-    const early = `${id}.new`;
-    await withSocketPath(home, early, (path) => listen(server, path));
-    await chmod(join(home, early), 0o600);
-    await rename(join(home, early), join(home, `${id}.sock`));
+  try {
+    await appear(server, home, id);
+  } catch (cause) {
+    server.close();
+    throw new GatewayError(
+      "store_unavailable",
+      `Cannot use ${printable(home)}: the system answers ${
+        (cause as NodeJS.ErrnoException).code ?? "no"
+      }, repair it or set MCP_RUNNER_HOME`,
+      { cause },
+    );
   }
   // An owner must not keep its process from ending.
   server.unref();
@@ -133,6 +139,15 @@ export async function askOwners(home: string, except?: string): Promise<readonly
 
 function pipeOf(owner: string): string {
   return `\\\\.\\pipe\\mcp-runner-${owner}`;
+}
+
+async function appear(server: Server, home: string, id: string): Promise<void> {
+  if (process.platform === "win32") return await listen(server, pipeOf(id));
+  // Under another name first: a socket is refused until it listens, and would look dead.
+  const early = `${id}.new`;
+  await withSocketPath(home, early, (path) => listen(server, path));
+  await chmod(join(home, early), 0o600);
+  await rename(join(home, early), join(home, `${id}.sock`));
 }
 
 async function listen(server: Server, path: string): Promise<void> {

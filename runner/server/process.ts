@@ -7,10 +7,10 @@ export interface ProcessExit {
   readonly oomKilled: boolean;
   /**
    * `exit`: by itself. `closed`: we ended it. `overflow`: it printed a line beyond the limit.
-   * `stalled`: it did not read its input. `memory`: it stayed at its memory limit without an end.
+   * `flood`: it printed too many lines. `stalled`: it did not read its input. `memory`: it stayed at its memory limit without an end.
    * `lost`: the connection to the engine broke.
    */
-  readonly reason: "exit" | "closed" | "overflow" | "stalled" | "memory" | "lost";
+  readonly reason: "exit" | "closed" | "overflow" | "flood" | "stalled" | "memory" | "lost";
   /** The memory limit, present if it has run into it. */
   readonly memoryBytes?: number;
 }
@@ -42,6 +42,8 @@ export function describeExit({ code, oomKilled, reason, memoryBytes }: ProcessEx
   switch (reason) {
     case "overflow":
       return "it printed a line longer than the limit and was stopped";
+    case "flood":
+      return "it flooded stdout with lines and was stopped, it should log to stderr";
     case "stalled":
       return "it did not read its input and was stopped";
     case "lost":

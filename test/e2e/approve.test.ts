@@ -105,3 +105,62 @@ describe("servers that nobody has agreed to", () => {
     assert.match(inspected.stdout(), /nobody has agreed/);
   });
 });
+
+describe("a server that is run in another way, and says something else of its tool", () => {
+  const NAME = "approve-tools";
+  const config = (image: string, description: string): string => {
+    const source = `(${telling.toString()})(${JSON.stringify(description)})`;
+    return `version: 1
+servers:
+  ${NAME}:
+    source: ${JSON.stringify(`image:${image}`)}
+    args: ${JSON.stringify(["-e", source])}
+    tools: { allow: ["*"] }
+`;
+  };
+
+  test("shows how it is run and what has changed, one after the other", async () => {
+    const image = await probeImage();
+    await using machine = await createMachine(config(image, "Before"));
+    const first = await machine.run("tools", "ls");
+    assert.match(first.stdout, /^approve-tools__tell {2}Before$/m);
+    await writeFile(join(machine.folder, "mcp-runner.yaml"), config(image, "After"));
+    const changed = await machine.run("tools", "ls");
+    assert.doesNotMatch(changed.stdout, /approve-tools__tell/);
+    assert.match(changed.output, /its tool "tell" has changed since it was agreed to/);
+    const { code, output } = await machine.run("approve", NAME, "--yes");
+    assert.equal(code, 0, output);
+    assert.match(output, /^- {3}"description": "Before",\n\+ {3}"description": "After",$/m);
+    const after = await machine.run("tools", "ls");
+    assert.match(after.stdout, /^approve-tools__tell {2}After$/m);
+  });
+});
+
+/** A server that says `description` of its one tool. It runs in a container, and uses nothing from outside. */
+function telling(description: string): void {
+  // deno-lint-ignore no-process-global -- runs in a container, as a script
+  const { stdin, stdout, exit } = process;
+  let rest = "";
+  stdin.setEncoding("utf8");
+  stdin.on("end", () => exit(0));
+  stdin.on("data", (chunk: string) => {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const { id, method } = JSON.parse(line) as { id?: number; method?: string };
+      if (id === undefined) continue;
+      const tools = [{ name: "tell", description, inputSchema: { type: "object" } }];
+      const initialized = {
+        protocolVersion: "2025-11-25",
+        capabilities: { tools: {} },
+        serverInfo: { name: "telling", version: "1" },
+      };
+      const outcome = method === "initialize"
+        ? { result: initialized }
+        : method === "tools/list"
+        ? { result: { tools } }
+        : { error: { code: -32601, message: "Method not found" } };
+      stdout.write(`${JSON.stringify({ jsonrpc: "2.0", id, ...outcome })}\n`);
+    }
+  });
+}

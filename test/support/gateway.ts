@@ -1,6 +1,7 @@
 import { Gateway } from "../../runner/gateway/gateway.ts";
 import type { Call, Reply } from "../../src/call.ts";
 import type { GatewayServer } from "../../runner/gateway/gateway-server.ts";
+import type { ServerPins } from "../../runner/policy/tool-pins.ts";
 import type { JournalEvent } from "../../runner/journal/event.ts";
 import { NO_TASKS } from "../../runner/task/policy.ts";
 import { defaultPrefix } from "../../src/mcp/name.ts";
@@ -17,6 +18,10 @@ export interface ServerOptions {
   readonly behave?: () => Behaviour;
   readonly launched?: () => Promise<unknown>;
   readonly redact?: (text: string) => string;
+  /** Holds its tools to what was agreed to. */
+  readonly pins?: ServerPins;
+  /** For prompts and resources: nothing unless given. */
+  readonly others?: Rules;
   /** Its era, as if it had been seen before; legacy unless given. */
   readonly remembered?: "modern" | "legacy";
 }
@@ -49,17 +54,25 @@ export function openGateway(
   const journal: JournalEvent[] = [];
   const servers: Record<string, Bench> = {};
   const entries = Object.entries(options).map(([name, given]): GatewayServer => {
-    const { rules: tools = ALL_BUT_SECRET, prefix = defaultPrefix(name), redact, ...rest } = given;
+    const {
+      rules: tools = ALL_BUT_SECRET,
+      prefix = defaultPrefix(name),
+      redact,
+      pins,
+      others = DENY_ALL,
+      ...rest
+    } = given;
     const behave = rest.behave ?? (() => wellBehaved(["echo", "secret"]));
     const bench = openServer({ ...rest, name, clock, behave });
     servers[name] = bench;
     return {
       server: bench.server,
       prefix,
-      rules: { tools, prompts: DENY_ALL, resources: DENY_ALL },
+      rules: { tools, prompts: others, resources: others },
       tasks: NO_TASKS,
       transport: "stdio",
       ...(redact && { redact }),
+      ...(pins && { pins }),
     };
   });
   const gateway = new Gateway({
