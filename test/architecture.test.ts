@@ -187,7 +187,8 @@ const rules: readonly Rule[] = [
     check: ({ path, imports }) =>
       path.startsWith("runner/")
         ? imports.filter(({ target, how }) =>
-          how === "static" && /^(@sigstore\/.*|jsonc-parser|oauth4webapi|undici|ws|yaml)$/.test(target)
+          how === "static" &&
+          /^(@sigstore\/.*|jsonc-parser|oauth4webapi|undici|ws|yaml)$/.test(target)
         )
           .map(({ target }) => `imports ${target} at its top`)
         : [],

@@ -54,7 +54,8 @@ export async function openSigstore(): Promise<TestSigstore> {
     const [found] = Object.values(await log.log(entry));
     const { verification } = found ?? {};
     if (found === undefined || verification === undefined) throw new Error("The log is silent");
-    return { ...found, verification };
+    const body: unknown = found.body;
+    return { ...found, body: String(body), verification };
   };
 
   return {
