@@ -29,7 +29,7 @@ function cells(rounds: Rounds): readonly string[] {
 }
 
 /** Rows whose columns begin one below the other. */
-function aligned(rows: readonly (readonly string[])[]): readonly string[] {
+export function aligned(rows: readonly (readonly string[])[]): readonly string[] {
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, column) => widths[column] = Math.max(widths[column] ?? 0, cell.length));

@@ -1,6 +1,6 @@
 /**
- * Takes a fresh clone to a running product: `npm start`, `npm test`, `npm run bench` and
- * `npm run conformance`.
+ * Takes a fresh clone to a running product: `npm start`, `npm test`, `npm run bench`,
+ * `npm run conformance` and `npm run attacks`.
  *
  * Plain JavaScript on Node's own modules, since nothing is installed yet when it starts; Node 20 is
  * enough. It installs the packages, builds, finds or brings up a Docker engine, and hands over. What
@@ -25,7 +25,7 @@ const TEST_FOLDERS = ["unit", "runtime", "docker", "e2e", "package"];
 const TEST_FILE_MS = 300_000;
 
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
-const COMMANDS = { start, test, bench, conformance };
+const COMMANDS = { start, test, bench, conformance, attacks };
 
 /** @param {string} line */
 function say(line) {
@@ -120,6 +120,18 @@ async function conformance(args) {
   await must(node, ["scripts/build.mjs"], { cwd: root });
   await ensureEngine(say);
   return await foreground(node, ["test/conformance/conformance.ts", ...args], { cwd: root });
+}
+
+/**
+ * Hostile servers in real containers, docs/attacks.md.
+ *
+ * @param {string[]} args
+ */
+async function attacks(args) {
+  const node = installedNode(root);
+  await must(node, ["scripts/build.mjs"], { cwd: root });
+  await ensureEngine(say);
+  return await foreground(node, ["test/attacks/attacks.ts", ...args], { cwd: root });
 }
 
 const [name = "", ...args] = process.argv.slice(2);

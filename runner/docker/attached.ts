@@ -28,6 +28,12 @@ const MAX_STDERR_LINE_BYTES = 8 * 1024;
 
 const MAX_STDERR_BYTES_PER_SECOND = 1024 * 1024;
 
+/** Most lines of stdout in a second; one that cannot be a message counts as many as `GARBAGE_WEIGHT`. */
+const MAX_LINES_PER_SECOND = 100_000;
+
+/** What a line that cannot be a message costs: nobody needs it, and a flood of them would hold up all others. */
+const GARBAGE_WEIGHT = 5;
+
 /** Input that a server may leave unread before more is refused, in bytes. */
 const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
 
@@ -72,6 +78,7 @@ export class AttachedContainer implements StdioContainer {
   readonly #garbage = new Outlet<number>();
   readonly #stderr = new Outlet<string>();
   readonly #splitters: Readonly<Record<"stdout" | "stderr", LineSplitter>>;
+  readonly #lineBudget = new ByteBudget(MAX_LINES_PER_SECOND);
   readonly #stderrBudget = new ByteBudget(MAX_STDERR_BYTES_PER_SECOND);
   readonly #socketClosed: Promise<void>;
   readonly #beforeWrite: () => void;
@@ -89,8 +96,12 @@ export class AttachedContainer implements StdioContainer {
       stdout: new LineSplitter({
         maxBytes: maxLineBytes,
         tooLong: "refuse",
-        onLine: (line) => this.#lines.push(line),
-        onGarbage: (bytes) => this.#garbage.push(bytes),
+        onLine: (line) => {
+          if (this.#mayPass(line.startsWith("{"))) this.#lines.push(line);
+        },
+        onGarbage: (bytes) => {
+          if (this.#mayPass(false)) this.#garbage.push(bytes);
+        },
       }),
       stderr: new LineSplitter({
         maxBytes: MAX_STDERR_LINE_BYTES,
@@ -178,6 +189,13 @@ export class AttachedContainer implements StdioContainer {
     // "close" follows, where it is dealt with.
     this.#socket.on("error", () => {});
     this.#socket.on("close", () => void this.#afterOutput());
+  }
+
+  /** Whether a line is handed on; a flood of lines ends the server. */
+  #mayPass(maybeMessage: boolean): boolean {
+    if (this.#lineBudget.take(maybeMessage ? 1 : GARBAGE_WEIGHT) === "pass") return true;
+    if (this.#reason === undefined) this.kill("flood");
+    return false;
   }
 
   #readStderr(payload: Uint8Array): void {

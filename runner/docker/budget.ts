@@ -1,6 +1,6 @@
 /**
- * How many bytes may pass in a second. Called by attached.ts for stderr, which a server may flood and which
- * cannot be slowed down, because its socket must be read always.
+ * How many bytes, or lines, may pass in a second. Called by attached.ts for the output of a server, which may
+ * be a flood and cannot be slowed down, because its socket must be read always.
  *
  * @module
  */
