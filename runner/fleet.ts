@@ -10,7 +10,9 @@ import { runKey } from "./config/run-key.ts";
 import type { GatewayServer } from "./gateway/gateway-server.ts";
 import type { Launcher } from "./launch.ts";
 import type { ServerPins } from "./policy/tool-pins.ts";
+import type { ExchangeServer } from "./server/exchange.ts";
 import type { ManagedServer } from "./server/managed-server.ts";
+import { succeeding } from "./server/succeeding.ts";
 
 /** Milliseconds that calls of a server that is replaced or removed get to end. */
 export const REPLACE_MS = 30_000;
@@ -59,6 +61,8 @@ interface Member extends OwnedServer {
   readonly key: string;
   readonly wanted: Wanted;
   readonly launcher: Launcher;
+  /** The server as clients see it. */
+  readonly shown: ExchangeServer;
   /** When it is being ended: resolves when nothing of it is left. */
   readonly life: { ending?: Promise<void> };
 }
@@ -82,7 +86,7 @@ export class Fleet {
   /** What the gateway is given. */
   gatewayServers(): readonly GatewayServer[] {
     const { pins } = this.#context;
-    return [...this.#members.values()].map(({ server, config }): GatewayServer => ({
+    return [...this.#members.values()].map(({ shown: server, config }): GatewayServer => ({
       server,
       prefix: config.prefix,
       rules: config,
@@ -108,7 +112,9 @@ export class Fleet {
     }));
     // Before the new ones are made: those may have to wait for the end of these.
     for (const [name, member] of before) if (!staying.has(name)) this.#end(member);
-    const members = wanted.map((one) => staying.get(one.config.name) ?? this.#member(one));
+    const members = wanted.map((one) =>
+      staying.get(one.config.name) ?? this.#member(one, before.get(one.config.name))
+    );
     this.#members = new Map(members.map((member) => [member.config.name, member]));
     const names = [...this.#members.keys()];
     return {
@@ -150,7 +156,7 @@ export class Fleet {
     return old;
   }
 
-  #member(wanted: Wanted): Member {
+  #member(wanted: Wanted, old: Member | undefined): Member {
     const { config } = wanted;
     const life: Member["life"] = {};
     // Two processes that write into the same folder at once would spoil it.
@@ -163,15 +169,18 @@ export class Fleet {
         `Cannot start server "${config.name}": it is being stopped`,
       );
     });
+    const server = this.#context.manage(config, launcher);
+    const lists = wanted.fault === undefined ? old?.shown.lists : undefined;
     return {
       key: keyOf(wanted),
       wanted,
       config,
       launcher,
       life,
+      server,
+      shown: lists === undefined ? server : succeeding(server, lists),
       image: launcher.image,
       approve: launcher.approve,
-      server: this.#context.manage(config, launcher),
     };
   }
 

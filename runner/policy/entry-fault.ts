@@ -7,7 +7,8 @@
 import { GatewayError } from "../../src/errors.ts";
 import type { OfferedList } from "../../src/mcp/offer.ts";
 import { MAX_SERVER_DEPTH, type Outline, readString, scan } from "../../src/mcp/scan.ts";
-import { hasInvisible } from "./invisible.ts";
+import { hidesInName } from "./invisible.ts";
+import { NAMED } from "./named-members.ts";
 
 /** Longest name of a tool, in UTF-16 code units (MCP 2026-07-28 server/tools "Tool Names"). */
 export const MAX_TOOL_NAME_LENGTH = 128;
@@ -26,8 +27,11 @@ const SCHEMAS = ["inputSchema", "outputSchema"] as const;
 /** Members of a schema that hold values. */
 const VALUES = new Set(["const", "default", "enum", "example", "examples"]);
 
-/** A reference that names a place, rather than a part of the schema or what has this name in it. */
-const ELSEWHERE = /^\s*(?:(?!urn:)[a-z][a-z0-9+.-]*:|\/\/|\\\\)/i;
+/**
+ * A reference that names a place, rather than a part of the schema or what has this name in it. Who
+ * reads a URL leaves out its controls.
+ */
+const ELSEWHERE = /^\s*(?:(?!urn:)[a-z][a-z0-9+.-]*:|[/\\]{2})|\p{Cc}/iu;
 
 /** Why the entry with this key is not to be offered, as the end of a sentence; undefined if it may be. */
 export function faultOf(
@@ -36,7 +40,7 @@ export function faultOf(
   { raw, root }: { readonly raw: string; readonly root: Outline },
 ): string | undefined {
   if (list !== "tools") {
-    return hasInvisible(key) ? "has characters in its name that nobody sees" : undefined;
+    return hidesInName(key) ? "has characters in its name that nobody sees" : undefined;
   }
   return nameFault(key) ?? schemaFault(raw, root);
 }
@@ -46,7 +50,7 @@ function nameFault(name: string): string | undefined {
   if (name.length > MAX_TOOL_NAME_LENGTH) {
     return `has a name of more than ${MAX_TOOL_NAME_LENGTH} characters`;
   }
-  if (hasInvisible(name) || /\p{Cc}/u.test(name)) {
+  if (hidesInName(name) || /\p{Cc}/u.test(name)) {
     return "has characters in its name that nobody sees";
   }
   const foreign = /[^\x20-\x7e]/u.exec(name)?.[0];
@@ -63,6 +67,10 @@ function schemaFault(raw: string, root: Outline): string | undefined {
     const schema = root.members.get(member)?.value;
     if (schema === undefined) continue;
     const of = member === "inputSchema" ? "an inputSchema" : "an outputSchema";
+    // No result has one that is `null`: many servers write it for none.
+    if (schema.kind !== "object" && raw.slice(schema.start, schema.end) !== "null") {
+      return `has ${of} that is no object`;
+    }
     if (schema.end - schema.start > MAX_SCHEMA_LENGTH) {
       return `has ${of} of more than ${MAX_SCHEMA_LENGTH} characters`;
     }
@@ -85,14 +93,18 @@ function schemaFault(raw: string, root: Outline): string | undefined {
 }
 
 /** The first reference to somewhere else. */
-function reference(text: string, { members, elements }: Outline): string | undefined {
+function reference(
+  text: string,
+  { members, elements }: Outline,
+  isNamed = false,
+): string | undefined {
   for (const [name, { value }] of members) {
-    if (VALUES.has(name)) continue;
+    if (!isNamed && VALUES.has(name)) continue;
     if (value.kind === "string" && /^\$(?:ref|dynamicRef|recursiveRef)$/.test(name)) {
       const to = readString(text.slice(value.start, value.end));
       if (ELSEWHERE.test(to)) return to;
     }
-    const found = reference(text, value);
+    const found = reference(text, value, !isNamed && NAMED.has(name));
     if (found !== undefined) return found;
   }
   for (const element of elements) {

@@ -16,6 +16,7 @@ import {
 } from "../../src/mcp/scan.ts";
 import type { ListedEntry } from "../server/listed.ts";
 import { hasInvisible, withoutInvisible } from "./invisible.ts";
+import { NAMED } from "./named-members.ts";
 
 /** Longest title or description that clients get, in UTF-16 code units. */
 export const MAX_DESCRIPTION_LENGTH = 4 * 1024;
@@ -112,8 +113,9 @@ function lookThrough(
   at: Outline,
   found: { readonly edits: Edit[]; invisible: number; cut: number },
   key: string,
+  isNamed = false,
 ): void {
-  if (at.kind === "string" && (WORDS.has(key))) {
+  if (at.kind === "string" && WORDS.has(key)) {
     const own = readString(raw.slice(at.start, at.end));
     const { text, count, cut } = shorten(own, MAX_DESCRIPTION_LENGTH);
     found.invisible += count;
@@ -124,7 +126,8 @@ function lookThrough(
     return;
   }
   for (const [name, { value }] of at.members) {
-    if (!VALUES.has(name)) lookThrough(raw, value, found, name);
+    if (!isNamed && VALUES.has(name)) continue;
+    lookThrough(raw, value, found, name, !isNamed && NAMED.has(name));
   }
   for (const element of at.elements) lookThrough(raw, element, found, "");
 }

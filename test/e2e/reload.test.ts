@@ -53,6 +53,10 @@ describe("a config that changes while it is served", () => {
     return performance.now() - begun;
   };
 
+  /** Resolves when the runner has told `times` times that this server has changed. */
+  const applied = (times: number): Promise<unknown> =>
+    runner.printed(new RegExp(`(changed: ${CHANGES}\\)[^]*){${times}}`), 20_000);
+
   before(async () => {
     image = await probeImage();
     worker = await startWorker("node");
@@ -93,18 +97,26 @@ describe("a config that changes while it is served", () => {
 
   test("another environment starts that server anew, and only that one", async () => {
     const [stays, changes] = [await containers(STAYS), await containers(CHANGES)];
+    const gone: string[] = [];
+    let over = false;
+    const watching = (async () => {
+      while (!over) if (!(await tools()).includes(`${CHANGES}__echo`)) gone.push("echo");
+    })();
     await write(
       entry(STAYS),
       entry(CHANGES).replace("    tools:", "    env: { A: b }\n    tools:"),
       entry(COMES),
     );
-    await runner.printed(new RegExp(`changed: ${CHANGES}\\)`), 20_000);
+    await applied(3);
     await client.callTool({ name: `${CHANGES}__echo` });
     await eventually("its container is another", async () => {
       const now = await containers(CHANGES);
       return (now.length > 0 && now.every((id) => !changes.includes(id))) || undefined;
     });
     assert.deepEqual(await containers(STAYS), stays);
+    over = true;
+    await watching;
+    assert.deepEqual(gone, [], "its tools were there all the time");
   });
 
   test("a call in flight on a server that is replaced ends as if nothing had happened", async () => {
@@ -122,6 +134,7 @@ describe("a config that changes while it is served", () => {
       entry(CHANGES).replace("    tools:", "    env: { A: c }\n    tools:"),
       entry(COMES),
     );
+    await applied(4);
     await client.callTool({ name: `${CHANGES}__echo` });
     assert.ok(
       (await containers(CHANGES)).some((id) => running.includes(id)),

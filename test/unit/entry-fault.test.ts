@@ -50,6 +50,7 @@ test("prompts and resources may be called in any script, and hide nothing", () =
   assert.equal(fault("Zusammenfassung ä", {}, "prompts"), undefined);
   assert.equal(fault("file:///текст", {}, "resources"), undefined);
   assert.match(fault("x\u200by", {}, "prompts") ?? "", /nobody sees/);
+  assert.match(fault("שלום\u200f", {}, "prompts") ?? "", /nobody sees/);
 });
 
 test("a schema may be 64 deep", () => {
@@ -84,6 +85,8 @@ const elsewhere = [
   "file:///etc/passwd",
   "ftp://example.com/x",
   "javascript:1",
+  "/\\example.com/x",
+  "ht\ntps://example.com/x",
 ];
 
 for (const to of elsewhere) {
@@ -94,6 +97,20 @@ for (const to of elsewhere) {
     }
   });
 }
+
+test("a parameter may be called as what holds a value, and hides no reference", () => {
+  for (const name of ["default", "const", "enum", "examples", "properties"]) {
+    const schema = { properties: { [name]: { items: { $ref: "https://example.com" } } } };
+    assert.match(fault("x", schema) ?? "", /\$ref to another place/, name);
+  }
+});
+
+test("a schema of results is an object, or not there", () => {
+  for (const [outputSchema, isFine] of [["x", false], [[], false], [true, false], [null, true]]) {
+    const raw = JSON.stringify({ name: "x", inputSchema: {}, outputSchema });
+    assert.equal(isUsable("tools", { key: "x", raw }), isFine);
+  }
+});
 
 test("references in escapes are found", () => {
   const raw = '{"name":"x","inputSchema":{"\\u0024r\\u0065f":"\\u0068ttp://example.com"}}';

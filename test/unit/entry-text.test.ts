@@ -30,18 +30,44 @@ const unseen: ReadonlyArray<readonly [what: string, text: string]> = [
   ["controls of a terminal", "\u001b\u0007"],
   ["letters that only fill a place", "\u3164\u115f"],
   ["a joiner that joins nothing", "\u200d\u200c"],
+  ["what Unicode keeps for later", "\u{e0080}\ufff0"],
+  ["controls of music", "\u{1d173}\u{1d17a}"],
+  ["a variant of a digit that is no key", "1\ufe0f2\ufe0f"],
+  ["tags of no flag", "\u{1f3f4}\u{e0069}\u{e007f}"],
+  ["marks of direction beside nothing that needs them", "\u200f\u200e"],
 ];
+
+const written = [
+  "🏴󠁧󠁢󠁥󠁮󠁧󠁿 England, 🏴󠁧󠁢󠁳󠁣󠁴󠁿 Scotland",
+  "👩🏽‍💻 🏳️‍🌈 ❤️‍🔥 1️⃣",
+  "می‌خواهم",
+  "क्‍ष",
+  "שלום!\u200f (C++\u200e)",
+  "\u061cعربي",
+];
+
+for (const description of written) {
+  test(`clients get ${JSON.stringify(description)} as it is written`, () => {
+    assert.deepEqual(clean({ name: "t", description, inputSchema: {} }).done, []);
+  });
+}
+
+test("of marks of direction one is enough, and nothing turns a text around", () => {
+  const { description } = seen({ name: "t", description: "שלום\u200f\u200e\u200f\u202e!" });
+  assert.equal(description, "שלום\u200f!");
+});
 
 for (const [what, text] of unseen) {
   test(`clients do not get ${what}`, () => {
     const entry = { name: "t", title: `T${text}`, description: "It tidies", inputSchema: {} };
-    assert.equal(seen(entry)["title"], "T");
+    const kept = text.replace(/[^0-9\u{1f3f4}]/gu, "");
+    assert.equal(seen(entry)["title"], `T${kept}`);
     assert.deepEqual(clean(entry).done, ["has 2 invisible characters: removed"]);
     const escaped = JSON.stringify(entry).replaceAll(
       /[^\x20-\x7e]/g,
       (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
     );
-    assert.equal((JSON.parse(clean(escaped).raw) as { title: string }).title, "T");
+    assert.equal((JSON.parse(clean(escaped).raw) as { title: string }).title, `T${kept}`);
   });
 }
 
@@ -68,6 +94,16 @@ test("words of parameters and of arguments are words too, and values are not", (
     arguments: [{ name: text, description: "ab" }],
     _meta: { description: text },
   });
+});
+
+test("a parameter may be called as what holds a value: its words are cleaned and cut all the same", () => {
+  for (const name of ["pattern", "default", "enum", "const", "examples", "_meta", "properties"]) {
+    const entry = (description: string) => ({
+      name: "t",
+      inputSchema: { properties: { [name]: { description } }, $defs: { [name]: { description } } },
+    });
+    assert.deepEqual(seen(entry("a\u{e0041}b")), entry("ab"), name);
+  }
 });
 
 test("a member's name in escapes hides nothing", () => {

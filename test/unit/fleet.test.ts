@@ -31,7 +31,7 @@ interface Bench {
 async function parse(servers: string): Promise<Config> {
   return await parseConfig(`version: 1\nservers:\n${servers}`, {
     file: "mcp-runner.yaml",
-    cwd: "/work",
+    cwd: "/home/ada",
     machine: { platform: "linux", home: "/home/ada", ours: [] },
   });
 }
