@@ -17,8 +17,11 @@ const MAX_PAGES = 100;
  */
 const MAX_ENTRY_DEPTH = 128;
 
-/** Most entries of one page. */
-const MAX_ENTRIES = 100_000;
+/** Most entries of one page that are read. */
+const MAX_PAGE_ENTRIES = 100_000;
+
+/** Most entries of one list: no model can choose among more, and all other servers wait while they are read. */
+export const MAX_ENTRIES = 10_000;
 
 /** Most broken entries that are told of: enough to find the fault, and no flood. */
 const MAX_BROKEN = 100;
@@ -108,11 +111,16 @@ export async function readList(peer: Peer, list: OfferedList, meta?: string): Pr
   const entries = new Map<string, ListedEntry>();
   const broken: BrokenEntry[] = [];
   let length = 0;
+  let seen = 0;
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES && length <= MAX_PAYLOAD_LENGTH; page++) {
     const result = await peer.request(METHODS[list], pageParams(cursor, meta));
     const root = readPage(peer, list, result);
     for (const { start, end } of root.members.get(list)?.value.elements ?? []) {
+      if (++seen > MAX_ENTRIES) {
+        const why = `is one of more than ${MAX_ENTRIES}: the rest is left out`;
+        return { entries: [...entries.values()], broken: [{ list, key: "", why }, ...broken] };
+      }
       length += end - start;
       const { key, why } = judge(list, result.slice(start, end));
       const fault = why ?? (length > MAX_PAYLOAD_LENGTH ? "is too large" : undefined) ??
@@ -137,7 +145,7 @@ function pageParams(cursor: string | undefined, meta: string | undefined): strin
 
 function readPage(peer: Peer, list: OfferedList, result: string): Outline {
   try {
-    return scan(result, { keep: 2, maxDepth: MAX_SERVER_DEPTH, maxKept: MAX_ENTRIES });
+    return scan(result, { keep: 2, maxDepth: MAX_SERVER_DEPTH, maxKept: MAX_PAGE_ENTRIES });
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     throw peer.failure(`its list of ${list} cannot be read`);

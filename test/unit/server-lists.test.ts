@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Peer } from "../../runner/server/peer.ts";
-import { type List, readList } from "../../runner/server/lists.ts";
+import { type List, MAX_ENTRIES, readList } from "../../runner/server/lists.ts";
 import { MAX_PAYLOAD_LENGTH } from "../../src/tunnel/frame.ts";
 import { type Behaviour, Pipe, tool, wellBehaved } from "../support/pipe.ts";
 import { openServer } from "../support/server.ts";
@@ -213,4 +213,16 @@ test("a list of prompts or resources that fails is told of and takes nothing els
   assert.deepEqual(server.lists?.resources.map(({ key }) => key), ["x://r"]);
   assert.deepEqual(server.lists?.broken.map(({ list }) => list), ["prompts", "resources"]);
   assert.match(server.lists?.broken[0]?.why ?? "", /disk full/);
+});
+
+test("readList() stops at ten thousand entries, however they are paged, and tells it", async () => {
+  const page = (from: number) =>
+    JSON.stringify(Array.from({ length: 1_500 }, (_, n) => tool(`t${from + n}`)));
+  const { peer, pipe } = paged((_, n) => `{"tools":${page(n * 1_500)},"nextCursor":"p${n}"}`);
+  const { entries, broken } = await readList(peer, "tools");
+  assert.equal(entries.length, MAX_ENTRIES);
+  assert.equal(pipe.lines.length, 7);
+  assert.deepEqual(broken, [
+    { list: "tools", key: "", why: "is one of more than 10000: the rest is left out" },
+  ]);
 });
