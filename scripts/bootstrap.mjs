@@ -63,16 +63,22 @@ async function test(args) {
   await must(node, ["scripts/build.mjs"], { cwd: root });
   await ensureEngine(say);
   const tool = npm();
-  const serial = ["--test", "--test-concurrency=1", `--test-timeout=${TEST_FILE_MS}`];
+  const testing = ["--test", `--test-timeout=${TEST_FILE_MS}`];
   const checks = chosen ? [] : [
     { title: "Format, lint, types, unused code", command: node, args: ["scripts/check.mjs"] },
     { ...tool, title: "Unit tests on Deno", args: [...tool.args, "run", "--silent", "test:deno"] },
   ];
+  const alone = files.filter((file) => file.startsWith("test/unit/"));
+  const shared = files.filter((file) => !file.startsWith("test/unit/"));
+  const units = chosen
+    ? []
+    : [{ title: "Unit tests on Node 24", command: node, args: [...testing, ...args, ...alone] }];
   // One file at a time: the engine is shared, and so are two cores.
-  const tests = { title: "Tests on Node 24", command: node, args: [...serial, ...args, ...files] };
+  const serial = [...testing, "--test-concurrency=1", ...args, ...shared];
+  const tests = [...units, { title: "Tests on Node 24", command: node, args: serial }];
   /** @type {{ title: string; end: string }[]} */
   const failed = [];
-  for (const { title, command, args, ...options } of [...checks, tests]) {
+  for (const { title, command, args, ...options } of [...checks, ...tests]) {
     say(`\n${title}`);
     const where = { ...options, cwd: root, env: withBin(root) };
     const { code, end } = await remembered(command, args, where);

@@ -107,7 +107,8 @@ test("the name that counts is the one that reaches the server, however it is wri
 });
 
 test("whatever the rules and the tools, exactly the allowed ones are offered and reached", async () => {
-  const name = fc.stringMatching(/^[a-z_.-]{1,6}$/);
+  // A name that leads out of a folder is no tool's (entry-fault.ts).
+  const name = fc.stringMatching(/^[a-z_.-]{1,6}$/).filter((it) => it !== "..");
   const pattern = fc.stringMatching(/^[a-z*?_.-]{1,5}$/);
   const rules = fc.record({ allow: fc.array(pattern), deny: fc.array(pattern) });
   const tools = fc.uniqueArray(name, { maxLength: 6 });
