@@ -9,6 +9,7 @@
  * @module
  */
 import { existsSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -70,9 +71,8 @@ async function test(args) {
   ];
   const alone = files.filter((file) => file.startsWith("test/unit/"));
   const shared = files.filter((file) => !file.startsWith("test/unit/"));
-  const units = chosen
-    ? []
-    : [{ title: "Unit tests on Node 24", command: node, args: [...testing, ...args, ...alone] }];
+  const parallel = [...testing, `--test-concurrency=${availableParallelism()}`, ...args, ...alone];
+  const units = chosen ? [] : [{ title: "Unit tests on Node 24", command: node, args: parallel }];
   // One file at a time: the engine is shared, and so are two cores.
   const serial = [...testing, "--test-concurrency=1", ...args, ...shared];
   const tests = [...units, { title: "Tests on Node 24", command: node, args: serial }];

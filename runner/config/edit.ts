@@ -17,6 +17,9 @@ export interface Entry {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+/** How what is new is written. */
+const WRITTEN = { lineWidth: 0, flowCollectionPadding: false } as const;
+
 /**
  * The text of a config with `entries` behind its other servers.
  *
@@ -36,8 +39,9 @@ export async function addServers(text: string, entries: readonly Entry[]): Promi
   }
   const block = (indent: number) =>
     entries.map(({ name, fields }) =>
-      yaml.stringify({ [name]: fields }, { lineWidth: 0, flowCollectionPadding: false })
-        .trimEnd().split("\n").map((line) => `${" ".repeat(indent)}${line}\n`).join("")
+      // In quotes, so that no value ends in lines of its own.
+      yaml.stringify({ [name]: fields }, { ...WRITTEN, blockQuote: false })
+        .replace(/\n$/, "").split("\n").map((line) => `${" ".repeat(indent)}${line}\n`).join("")
     ).join("");
   if (yaml.isMap(servers) && servers.flow !== true && servers.items.length > 0) {
     return insertBehind(text, servers, block);
@@ -87,7 +91,7 @@ function rewritten(document: Document, entries: readonly Entry[]): string {
   for (const { name, fields } of entries) {
     document.setIn(["servers", name], document.createNode(fields));
   }
-  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+  return document.toString(WRITTEN);
 }
 
 /** `servers:` without anything below it, or no such key. */

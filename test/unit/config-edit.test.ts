@@ -92,6 +92,18 @@ test("a server whose name is taken is refused", async () => {
   });
 });
 
+test("a value of white space alone, or with line breaks at its end, stays what it is", async () => {
+  for (const value of ["\u00a0", "\u2003", "\u3000", " ", "\n", "a\n\n", "\u0085", "\ufeff"]) {
+    const entry = { name: "a", fields: { source: "npm:a", env: { A: value } } };
+    const { servers: [a, notes] } = await parseConfig(
+      await addServers(NEW_CONFIG, [entry, NOTES]),
+      place,
+    );
+    assert.equal(a?.env["A"], value, JSON.stringify(value));
+    assert.equal(notes?.name, "notes");
+  }
+});
+
 test("whatever the values of a server are, they come back as they were", async () => {
   const value = fc.string({ unit: "grapheme", maxLength: 30 }).filter((text) =>
     !text.includes("\0")
