@@ -49,15 +49,15 @@ export function nameTableOf(
     for (const entry of server.server.lists?.[list] ?? []) {
       const { key, raw } = entry;
       if (!isAllowed(server.rules[list], key)) continue;
+      const why = hidden.get(entry);
       const headers = list === "tools" ? readParamHeaders(raw) : { headers: [] };
       // MCP 2026-07-28 streamable-http: a client over HTTP rejects such a tool, one over stdio need not.
-      if ("invalid" in headers && server.transport === "http") {
+      if ("invalid" in headers && server.transport === "http" && why === undefined) {
         leftOut.push({ server, key, why: `cannot be offered: ${headers.invalid}` });
         continue;
       }
       const exposed = expose(server.prefix, key);
       const taken = targets.get(exposed)?.server ?? kept.get(exposed);
-      const why = hidden.get(entry);
       if (taken === undefined && why !== undefined) {
         kept.set(exposed, server);
         leftOut.push({ server, key, changed: true, why });

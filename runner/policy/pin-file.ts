@@ -15,7 +15,10 @@ import { readPrivateFile } from "../local/private-file.ts";
 /** Name of the file in the state directory. */
 export const PINS_FILE = "tools.json";
 
-/** Longest file that we write, in UTF-16 code units; then texts go first, and servers of long ago next. */
+/**
+ * Longest file that we write, in UTF-16 code units; then the texts of the server with most of them go
+ * first, and servers of long ago next.
+ */
 const MAX_LENGTH = 32 * 1024 * 1024;
 
 /** Most servers of which pins are kept. */
@@ -37,6 +40,11 @@ const pinFile = v.object({ version: v.literal(1), servers: v.array(serverPins) }
 
 /** A tool or prompt as it was agreed to. */
 export type Pin = Readonly<v.InferOutput<typeof pin>>;
+
+/** The pin without its text. */
+export function withoutText({ name, hash }: Pin): Pin {
+  return { name, hash };
+}
 
 /** The pins of one server. */
 export type KeptPins = Readonly<v.InferOutput<typeof serverPins>>;
@@ -66,6 +74,7 @@ export async function readPins(home: string): Promise<readonly KeptPins[]> {
  * Changes the pins, while no other process does.
  *
  * @param change Gets what is there now, and gives what is to be there.
+ * @returns What is there then: texts and servers for which there is no room are not.
  * @throws {GatewayError} as `readPins`.
  */
 export async function changePins(
@@ -74,28 +83,43 @@ export async function changePins(
 ): Promise<readonly KeptPins[]> {
   const path = join(home, PINS_FILE);
   return await withLock(`${path}.lock`, async () => {
-    const servers = change(await readPins(home))
-      .toSorted((a, b) => b.at - a.at).slice(0, MAX_SERVERS);
-    await replaceFile(path, encode(servers));
+    const { servers, text } = encode(
+      change(await readPins(home)).toSorted((a, b) => b.at - a.at).slice(0, MAX_SERVERS),
+    );
+    await replaceFile(path, text);
     return servers;
   });
 }
 
-/** The file, in at most `MAX_LENGTH` characters. */
-function encode(servers: readonly KeptPins[]): string {
-  const textOf = (some: readonly KeptPins[]) => JSON.stringify({ version: 1, servers: some });
-  const whole = textOf(servers);
-  if (whole.length <= MAX_LENGTH) return whole;
-  const bare = ({ name, hash }: Pin): Pin => ({ name, hash });
-  let some = servers.map((one) => ({
-    ...one,
-    tools: one.tools.map(bare),
-    prompts: one.prompts.map(bare),
+/** The file, in at most `MAX_LENGTH` characters, and what is in it. */
+function encode(all: readonly KeptPins[]): {
+  readonly servers: readonly KeptPins[];
+  readonly text: string;
+} {
+  const textOf = (servers: readonly KeptPins[]) => JSON.stringify({ version: 1, servers });
+  const text = textOf(all);
+  if (text.length <= MAX_LENGTH) return { servers: all, text };
+  const sized = all.map((one) => ({
+    one,
+    length: JSON.stringify(one).length,
+    texts: textsOf(one),
   }));
-  let text = textOf(some);
-  while (text.length > MAX_LENGTH && some.length > 1) {
-    some = some.slice(0, -1);
-    text = textOf(some);
+  let over = text.length - MAX_LENGTH;
+  for (const each of sized.toSorted((a, b) => b.texts - a.texts)) {
+    if (over <= 0) break;
+    const { tools, prompts } = each.one;
+    const bare = { tools: tools.map(withoutText), prompts: prompts.map(withoutText) };
+    each.one = { ...each.one, ...bare };
+    const length = JSON.stringify(each.one).length;
+    over -= each.length - length;
+    each.length = length;
   }
-  return text;
+  while (over > 0 && sized.length > 1) over -= (sized.pop()?.length ?? 0) + 1;
+  const servers = sized.map(({ one }) => one);
+  return { servers, text: textOf(servers) };
+}
+
+/** Length of all texts together. */
+function textsOf({ tools, prompts }: KeptPins): number {
+  return [...tools, ...prompts].reduce((sum, { text = "" }) => sum + text.length, 0);
 }

@@ -3,10 +3,13 @@
  *
  * @module
  */
-import type { KeptPins, Pin } from "./pin-file.ts";
+import { type KeptPins, type Pin, withoutText } from "./pin-file.ts";
 
 /** Most names of one list of one server that are pinned. */
 export const MAX_PINNED = 10_000;
+
+/** Most text that is kept of the definitions of one server, in UTF-16 code units. */
+export const MAX_TEXTS_LENGTH = 4 * 1024 * 1024;
 
 /** The lists whose entries are pinned. */
 export type PinnedList = "tools" | "prompts";
@@ -45,7 +48,8 @@ export function isSame(one: PinSet | undefined, other: PinSet | undefined): bool
 }
 
 /**
- * What is to be kept of a server: `first` goes before `second` where both have a pin.
+ * What is to be kept of a server: `first` goes before `second` where both have a pin. Of texts that no
+ * longer fit, only the hash is kept.
  *
  * @param whose The server, and when this is written.
  */
@@ -57,6 +61,13 @@ export function keptPins(
   const all = noPins();
   addPins(all, first);
   addPins(all, second);
-  const some = (list: PinnedList) => [...all[list].values()].slice(0, MAX_PINNED);
+  let room = MAX_TEXTS_LENGTH;
+  const fitting = (pin: Pin): Pin => {
+    const length = pin.text?.length ?? 0;
+    if (length > room) return withoutText(pin);
+    room -= length;
+    return pin;
+  };
+  const some = (list: PinnedList) => [...all[list].values()].slice(0, MAX_PINNED).map(fitting);
   return { ...whose, tools: some("tools"), prompts: some("prompts") };
 }

@@ -17,11 +17,11 @@ const MAX_TEXTS = 10_000;
 const PATTERNS: ReadonlyArray<readonly [what: string, pattern: RegExp]> = [
   [
     'tells models to ignore what they were told ("ignore previous instructions")',
-    /\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:previous|prior|above|earlier|other|all)\b.{0,40}\b(?:instructions?|prompts?|rules?|messages?)\b/is,
+    /\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:(?:previous|prior|above|earlier)\b.{0,40}|(?:all|any|other|your)(?: (?:of|the|your|other|system)){0,2} )\b(?:instructions?|prompts?|rules?|messages?)\b/is,
   ],
   [
     'tells models to keep something from the user ("do not tell the user")',
-    /\b(?:do not|don't|never|without)\b.{0,30}\b(?:tell|telling|inform|informing|mention|mentioning|show|showing|reveal|notify|notifying|alert)\b.{0,30}\b(?:users?|humans?|person|anyone|this)\b/is,
+    /\b(?:do not|don't|never|without)\b.{0,30}\b(?:(?:tell|inform|mention|show|reveal|notify|alert)(?:ing)?\b.{0,30}\b(?:(?:the|to|any|a|your) (?:users?|humans?|person)|anyone)|(?:mention|reveal)(?:ing)? this)\b/is,
   ],
   [
     "has tags that look like those of a system prompt",

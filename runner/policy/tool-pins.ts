@@ -11,6 +11,7 @@ import { type Log, printable } from "../../src/log.ts";
 import { isAllowed, type ServerRules } from "../../src/policy/allowlist.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { ListedEntry, ServerLists } from "../server/listed.ts";
+import { ChangeReport } from "./change-report.ts";
 import { changedText, definitionHash } from "./definition.ts";
 import { changePins, type KeptPins, type Pin, readPins } from "./pin-file.ts";
 import {
@@ -28,9 +29,6 @@ import {
 /** Longest definition of which the text is kept, in UTF-16 code units. */
 const MAX_TEXT = 64 * 1024;
 
-/** Most changes that are remembered as told, so that each is told once. */
-const MAX_TOLD = 10_000;
-
 /** Why entries are hidden, each the end of a sentence about it. */
 export type Hidden = ReadonlyMap<ListedEntry, string>;
 
@@ -42,11 +40,11 @@ export interface ServerPins {
   judge(lists: ServerLists, rules: ServerRules): Hidden;
 }
 
-/** A definition that is not as it is pinned. */
+/** A definition that is not as it is pinned, or for which there is no pin left. */
 export interface ChangedDefinition {
   readonly list: PinnedList;
   readonly key: string;
-  /** Raw JSON text as pinned; undefined if it was too long to be kept. */
+  /** Raw JSON text as pinned; undefined if there was no room to keep it. */
   readonly before: string | undefined;
   /** As it is now. */
   readonly after: string;
@@ -73,7 +71,7 @@ export class ToolPins {
   readonly #servers = new Map<string, PinSet>();
   /** Pinned here, and not in the file yet. */
   readonly #unsaved = new Map<string, PinSet>();
-  readonly #told = new Set<string>();
+  readonly #report: ChangeReport;
   readonly #hashes = new WeakMap<ListedEntry, string>();
   #revision = 0;
   #dirty = false;
@@ -82,6 +80,7 @@ export class ToolPins {
 
   constructor(options: ToolPinsOptions, kept: readonly KeptPins[] = []) {
     this.#options = options;
+    this.#report = new ChangeReport(options);
     this.#take(kept);
   }
 
@@ -111,8 +110,9 @@ export class ToolPins {
     return PINNED_LISTS.flatMap((list) =>
       lists[list].flatMap((entry): readonly ChangedDefinition[] => {
         const pin = pins?.[list].get(entry.key);
-        if (pin === undefined || this.#matches(pin, entry)) return [];
-        return [{ list, key: entry.key, before: pin.text, after: this.#redacted(entry.raw) }];
+        const isFirst = pin === undefined && (pins?.[list].size ?? 0) < MAX_PINNED;
+        if (isFirst || (pin !== undefined && this.#matches(pin, entry))) return [];
+        return [{ list, key: entry.key, before: pin?.text, after: this.#redacted(entry.raw) }];
       })
     );
   }
@@ -146,6 +146,18 @@ export class ToolPins {
     });
   }
 
+  /**
+   * Pins all of these lists as they are now.
+   *
+   * @throws {GatewayError} as `accept`.
+   */
+  async adopt(server: string, lists: ServerLists): Promise<void> {
+    const all = PINNED_LISTS.flatMap((list) =>
+      lists[list].map(({ key, raw }) => ({ list, key, before: undefined, after: raw }))
+    );
+    await this.accept(server, all);
+  }
+
   /** Reads the file again: another process may have changed it. Never rejects. */
   async reload(): Promise<void> {
     try {
@@ -168,11 +180,13 @@ export class ToolPins {
         const pin = pins[list].get(entry.key);
         if (pin === undefined) {
           if (pins[list].size < MAX_PINNED) this.#pin(server, pins, { list, entry });
-          else hidden.set(entry, `is one of more than ${MAX_PINNED}, of which none is shown`);
+          else hidden.set(entry, `is new after ${MAX_PINNED} others, and is hidden`);
         } else if (!this.#matches(pin, entry)) {
           const members = pin.text === undefined ? "" : changedText(pin.text, entry.raw);
           hidden.set(entry, `has changed since it was agreed to${members}, and is hidden`);
-          if (isAllowed(rules[list], entry.key)) this.#tell(server, { list, entry, pin, members });
+          if (!isAllowed(rules[list], entry.key)) continue;
+          const [{ key }, hash, pinned] = [entry, this.#hash(entry), pin.hash];
+          this.#report.tell(server, { list, key, hash, pinned, members });
         }
       }
     }
@@ -182,9 +196,10 @@ export class ToolPins {
   #matches(pin: Pin, entry: ListedEntry): boolean {
     const { text, hash } = pin;
     if (text === entry.raw || hash === this.#hash(entry)) return true;
+    if (text === undefined) return false;
     // What has become known as a secret since is no longer in what is compared.
-    return text !== undefined && this.#options.redact !== undefined &&
-      definitionHash(this.#redacted(text)) === definitionHash(this.#redacted(entry.raw));
+    const [was, is] = [this.#redacted(text), this.#redacted(entry.raw)];
+    return (was !== text || is !== entry.raw) && definitionHash(was) === definitionHash(is);
   }
 
   #hash(entry: ListedEntry): string {
@@ -272,8 +287,10 @@ export class ToolPins {
     this.#servers.clear();
     this.#take(all);
     for (const [server, unsaved] of this.#unsaved) addPins(at(this.#servers, server), unsaved);
-    const names = new Set([...before.keys(), ...this.#servers.keys()]);
-    if ([...names].every((name) => isSame(before.get(name), this.#servers.get(name)))) return;
+    const names = [...new Set([...before.keys(), ...this.#servers.keys()])];
+    const others = names.filter((name) => !isSame(before.get(name), this.#servers.get(name)));
+    if (others.length === 0) return;
+    for (const name of others) this.#report.forget(name);
     this.#revision++;
     this.#options.changed();
   }
@@ -282,38 +299,6 @@ export class ToolPins {
     for (const one of all) {
       if (one.config === this.#options.config) this.#servers.set(one.server, pinsOf(one));
     }
-  }
-
-  #tell(
-    server: string,
-    { list, entry, pin, members }: {
-      readonly list: PinnedList;
-      readonly entry: ListedEntry;
-      readonly pin: Pin;
-      readonly members: string;
-    },
-  ): void {
-    const hash = this.#hash(entry);
-    const id = JSON.stringify([server, list, entry.key, hash, pin.hash]);
-    if (this.#told.has(id) || this.#told.size >= MAX_TOLD) return;
-    this.#told.add(id);
-    const { log, journal } = this.#options;
-    const what = list === "tools" ? "tool" : "prompt";
-    const message = `has changed since it was agreed to${members}`;
-    log(
-      "warn",
-      `Server "${server}": its ${what} ${JSON.stringify(printable(entry.key))} ${message}: it is ` +
-        `hidden, see what has changed with "mcp-runner approve ${server}"`,
-    );
-    journal.write({
-      type: "quarantine",
-      server,
-      tool: entry.key,
-      list,
-      hash,
-      pinned: pin.hash,
-      message,
-    });
   }
 }
 

@@ -5,6 +5,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { GatewayServer } from "../../runner/gateway/gateway-server.ts";
+import { nameTableOf } from "../../runner/gateway/name-table.ts";
+import type { ServerLists } from "../../runner/server/listed.ts";
 import { RELIST_DELAY_MS } from "../../runner/server/instance.ts";
 import { LISTING_IDLE_MS } from "../../runner/server/legacy-server.ts";
 import { expose } from "../../src/mcp/name.ts";
@@ -97,6 +100,26 @@ test("a hidden tool keeps its name: a call that was meant for it reaches no othe
   assert.equal(errorOf(events).data.code, "unknown_tool");
   assert.deepEqual(opened.gateway.problems("b").map(({ kind }) => kind), ["collision"]);
   assert.deepEqual(opened.received(), []);
+});
+
+test("a hidden tool keeps its name, also when it has become one that cannot be offered over HTTP", async () => {
+  await using bench = await openPins();
+  const pins = (await bench.open()).of("a");
+  pins.judge(toolsOf(entryOf("send")), ALLOW_ALL);
+  const properties = { to: { type: "string", "x-mcp-header": "no header" } };
+  const broken = toolsOf(entryOf("send", { inputSchema: { type: "object", properties } }));
+  const server = (name: string, lists: ServerLists) =>
+    ({
+      server: { name, lists },
+      prefix: "",
+      rules: ALLOW_ALL,
+      transport: "http",
+    }) as unknown as GatewayServer;
+  const servers = [server("a", broken), server("b", toolsOf(entryOf("send")))];
+  const { targets, leftOut } = nameTableOf(servers, "tools", pins.judge(broken, ALLOW_ALL));
+  assert.deepEqual([...targets.keys()], []);
+  assert.deepEqual(leftOut.map(({ changed, takenBy }) => changed ?? takenBy), [true, "a"]);
+  assert.deepEqual([...nameTableOf(servers, "tools").targets.keys()], ["send"]);
 });
 
 test("a server without pins is offered as it is", async () => {

@@ -56,6 +56,29 @@ test("the tools are shown with what they say of themselves, and cannot move the 
   ]);
 });
 
+test("a tool whose schema has a member twice is shown like any other, without hints that are there twice", async () => {
+  const notes: string[] = [];
+  const terminal = {
+    interactive: true,
+    note: (line: string) => void notes.push(line),
+    ask: () => Promise.resolve("reads"),
+  } as unknown as Terminal;
+  const twice = (annotations: string): ListedEntry => ({
+    key: "t",
+    raw: `{"name":"t","inputSchema":{"a":1,"a":2},"annotations":${annotations}}`,
+  });
+  const tools = [
+    twice('{"readOnlyHint":true}'),
+    twice('{"readOnlyHint":true,"readOnlyHint":false}'),
+  ];
+  assert.deepEqual(await chosen(tools, terminal), ["t"]);
+  assert.deepEqual(notes.filter((line) => !line.startsWith(" ")), [
+    "Its 2 tools:",
+    "1  t  reads",
+    "2  t",
+  ]);
+});
+
 test("where nobody is there, nothing is chosen", async () => {
   const terminal = { interactive: false } as unknown as Terminal;
   assert.equal(await chosen(TOOLS, terminal), undefined);

@@ -3,7 +3,8 @@ import { chmod, mkdir, readdir, readFile, rmdir, stat, writeFile } from "node:fs
 import { join } from "node:path";
 import { test } from "node:test";
 import { NO_JOURNAL } from "../../runner/journal/journal.ts";
-import { MAX_PINNED } from "../../runner/policy/pin-set.ts";
+import { MAX_TOLD } from "../../runner/policy/change-report.ts";
+import { MAX_PINNED, MAX_TEXTS_LENGTH } from "../../runner/policy/pin-set.ts";
 import { ToolPins } from "../../runner/policy/tool-pins.ts";
 import type { ServerLists } from "../../runner/server/listed.ts";
 import { fakeClock } from "../support/fake-clock.ts";
@@ -137,6 +138,15 @@ test("what a person agrees to is shown at once, in every process", async () => {
   assert.equal(running.of("a").judge(toolsOf(TIDY), ALLOW_ALL).size, 1);
 });
 
+test("what a person was shown is pinned, whatever is listed next", async () => {
+  await using bench = await openPins();
+  const adding = await bench.open();
+  await adding.adopt("a", toolsOf(TIDY));
+  const running = await bench.open();
+  assert.deepEqual(hidden(running.of("a").judge(toolsOf(entryOf("tidy")), ALLOW_ALL)), ["tidy"]);
+  assert.equal(running.of("a").judge(toolsOf(TIDY), ALLOW_ALL).size, 0);
+});
+
 test("of two processes that see a tool first, the one that has written it down is right", async () => {
   await using bench = await openPins();
   const [one, other] = [await bench.open(), await bench.open()];
@@ -202,6 +212,46 @@ test("values of secrets are not kept, and another value is no change", async () 
   assert.equal(pins.of("a").judge(rotated, ALLOW_ALL).size, 0);
 });
 
+test("a server that lists other names each time fills neither memory nor file with texts", async () => {
+  await using bench = await openPins();
+  const pins = await bench.open();
+  const description = "x".repeat(60 * 1024);
+  pins.of("calm").judge(toolsOf(TIDY), ALLOW_ALL);
+  for (let n = 0; n < 5; n++) {
+    const tools = Array.from({ length: 30 }, (_, m) => entryOf(`t${n}-${m}`, { description }));
+    pins.of("a").judge(toolsOf(...tools), ALLOW_ALL);
+    await pins.settled();
+  }
+  assert.ok((await stat(join(bench.home, "tools.json"))).size < MAX_TEXTS_LENGTH + 100_000);
+  const texts = (names: readonly string[], server: string) =>
+    pins.changes(server, toolsOf(...names.map((name) => entryOf(name, { title: "new" }))))
+      .map(({ before }) => before !== undefined);
+  assert.deepEqual(texts(["t0-0", "t4-29"], "a"), [true, false]);
+  assert.deepEqual(texts(["tidy"], "calm"), [true]);
+  const one = entryOf("t4-29", { description });
+  assert.equal(pins.of("a").judge(toolsOf(one), ALLOW_ALL).size, 0);
+});
+
+test("a server that changes all the time does not drown what is told of others", async () => {
+  await using bench = await openPins();
+  const pins = await bench.open();
+  pins.of("a").judge(toolsOf(TIDY), ALLOW_ALL);
+  pins.of("b").judge(toolsOf(TIDY), ALLOW_ALL);
+  for (let n = 0; n < 3 * MAX_TOLD; n++) {
+    const changed = toolsOf(entryOf("tidy", { description: String(n) }));
+    assert.equal(pins.of("a").judge(changed, ALLOW_ALL).size, 1);
+  }
+  assert.equal(bench.warnings.length, MAX_TOLD + 1);
+  assert.match(bench.warnings.at(-1) ?? "", /^Server "a": more .*inspect/);
+  assert.equal(bench.journal.length, MAX_TOLD);
+  assert.equal(pins.of("b").judge(toolsOf(entryOf("tidy")), ALLOW_ALL).size, 1);
+  assert.match(bench.warnings.at(-1) ?? "", /^Server "b": its tool "tidy"/);
+  const agreed = toolsOf(entryOf("tidy", { description: "agreed" }));
+  await pins.accept("a", pins.changes("a", agreed));
+  pins.of("a").judge(toolsOf(entryOf("tidy", { description: "again" })), ALLOW_ALL);
+  assert.match(bench.warnings.at(-1) ?? "", /^Server "a": its tool "tidy"/);
+});
+
 test("a flood of names pins so many and hides the others", async () => {
   await using bench = await openPins();
   const pins = await bench.open();
@@ -209,6 +259,13 @@ test("a flood of names pins so many and hides the others", async () => {
   const out = hidden(pins.of("a").judge(flood, ALLOW_ALL));
   assert.deepEqual(out, [`t${MAX_PINNED}`, `t${MAX_PINNED + 1}`]);
   await pins.settled();
+  // A person can still agree to them, in place of others.
+  assert.deepEqual(pins.changes("a", flood).map(({ key }) => key), out);
+  await pins.accept("a", pins.changes("a", flood));
+  assert.equal(
+    hidden(pins.of("a").judge(flood, ALLOW_ALL)).some((key) => out.includes(key)),
+    false,
+  );
 });
 
 test("what becomes known as a secret later is no change of what was pinned before", async () => {
@@ -253,4 +310,28 @@ test("where nothing can be written, pins hold for this run, are told of once, an
   const later = (await bench.open()).of("a");
   const all = ["tidy", "other", "third"].map((name) => entryOf(name, { description: "new" }));
   assert.equal(later.judge(toolsOf(...all), ALLOW_ALL).size, 3);
+});
+
+test("where the file has no more room, the server with the most text loses its texts, and keeps its pins", async () => {
+  await using bench = await openPins();
+  const pins = await bench.open();
+  const description = "x".repeat(60 * 1024);
+  pins.of("calm").judge(toolsOf(TIDY), ALLOW_ALL);
+  const names = (count: number) => Array.from({ length: count }, (_, n) => `t${n}`);
+  for (let n = 0; n < 9; n++) {
+    // The first has a little more than the others.
+    const tools = names(n === 0 ? 66 : 64).map((name) => entryOf(name, { description }));
+    pins.of(`s${n}`).judge(toolsOf(...tools), ALLOW_ALL);
+  }
+  await pins.settled();
+  assert.ok((await stat(join(bench.home, "tools.json"))).size <= 32 * 1024 * 1024);
+  for (const one of [pins, await bench.open()]) {
+    const before = (server: string, name: string) =>
+      one.changes(server, toolsOf(entryOf(name, { title: "new" })))[0]?.before?.length;
+    assert.equal(before("calm", "tidy"), TIDY.raw.length);
+    assert.equal(before("s0", "t0"), undefined);
+    assert.equal(before("s8", "t0"), entryOf("t0", { description }).raw.length);
+    const changed = toolsOf(...names(64).map((name) => entryOf(name)));
+    assert.equal(one.of("s0").judge(changed, ALLOW_ALL).size, 64);
+  }
 });
