@@ -1,21 +1,24 @@
 /**
  * The program `mcp-runner`: answers what needs nothing but the list of commands, and loads the rest for
- * everything else. Nothing else may be imported here: help must not wait for what it does not use.
+ * everything else. Nothing heavy may be imported here: help must not wait for what it does not use.
  *
  * @module
  */
 import { VERSION } from "../src/version.ts";
-import { commands, helpText } from "./cli/commands.ts";
+import { commands, helpText, usageText } from "./cli/commands.ts";
+import { suggest } from "./config/suggest.ts";
 
 const [name, ...rest] = process.argv.slice(2);
 const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
 if (name === undefined || name === "help" || name === "--help" || name === "-h") say(helpText());
 else if (name === "--version" || name === "-v") say(VERSION);
 else if (command === undefined) {
-  process.stderr.write(`mcp-runner: There is no command "${name}"; see "mcp-runner --help"\n`);
+  const meant = suggest(name, Object.keys(commands));
+  const hint = meant === undefined ? 'see "mcp-runner --help"' : `did you mean "${meant}"`;
+  process.stderr.write(`mcp-runner: There is no command "${name}", ${hint}\n`);
   process.exitCode = 2;
 } else if (rest.includes("--help") || rest.includes("-h")) {
-  say(`${command.summary}\n\nUsage: ${command.usage}`);
+  say(`${command.summary}\n\n${usageText(command.usage)}`);
 } else {
   const { runCommand } = await import("./program.ts");
   await runCommand(name, rest);

@@ -8,8 +8,8 @@ import { type ErrorCode, toGatewayError } from "../src/errors.ts";
 import { watchSignals } from "./cli/signals.ts";
 import { processTerminal, type Terminal } from "./cli/terminal.ts";
 
-/** Runs a command; it rejects with a `GatewayError` that says what is wrong. */
-type Run = (args: readonly string[], terminal: Terminal) => Promise<void>;
+/** Runs a command, for its exit code if not 0; it rejects with a `GatewayError` that says what is wrong. */
+type Run = (args: readonly string[], terminal: Terminal) => Promise<unknown>;
 
 /** The commands of cli/commands.ts. */
 const LOADS: Readonly<Record<string, () => Promise<Run>>> = {
@@ -47,8 +47,9 @@ async function run(name: string, args: readonly string[], terminal: Terminal): P
     const load = LOADS[name];
     if (load === undefined) throw new TypeError(`The command ${name} has no program`);
     const command = await load();
-    await command(args, terminal);
-    return terminal.stopped.reason === "SIGINT" ? 130 : 0;
+    const code = await command(args, terminal);
+    if (terminal.stopped.reason === "SIGINT") return 130;
+    return typeof code === "number" ? code : 0;
   } catch (thrown) {
     return report(thrown, args.includes("--json"), terminal);
   }

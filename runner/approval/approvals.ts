@@ -87,7 +87,14 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
       declined.add(hash);
       throw refusal(plan, before);
     }
-    await keep(path, config, plan);
+    await keep(path, config, plan).catch((cause: NodeJS.ErrnoException) => {
+      if (cause instanceof GatewayError || cause.code === undefined) throw cause;
+      throw new GatewayError(
+        "store_unavailable",
+        `Cannot keep in the state directory that this was agreed to: the system answers ${cause.code}`,
+        { cause },
+      );
+    });
   };
 
   return {

@@ -1,5 +1,5 @@
 import { systemClock } from "../../src/clock.ts";
-import { toGatewayError } from "../../src/errors.ts";
+import { GatewayError, toGatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
 import type { ServerConfig } from "../config/config.ts";
 import { editConfig } from "../config/config-file.ts";
@@ -53,10 +53,12 @@ export async function add(args: readonly string[], terminal: Terminal): Promise<
   const config = await editable.with([entry([])]);
   const server = config.servers.find((one) => one.name === name);
   if (server === undefined) throw new TypeError("A server that was added is not in its config");
-  const tools = values["no-start"] === true
+  const listed = values["no-start"] === true
     ? undefined
-    : await listTools({ ...config, servers: [server] }, values.yes, terminal);
+    : await listOnce({ ...config, servers: [server] }, values.yes, terminal);
+  const tools = listed?.tools;
   const allow = values.allow ?? (tools && await chosen(tools, terminal)) ?? [];
+  await listed?.pin();
   await editable.add([entry(allow)]);
   if (values.json) {
     const names = tools?.map(({ key }) => key);
@@ -72,30 +74,56 @@ export async function add(args: readonly string[], terminal: Terminal): Promise<
   );
 }
 
-/** Starts the server once, as it would be run, and asks for its tools; undefined for one that wants a login first. */
-async function listTools(
+/** What a server listed when it was started to be added. */
+interface Listed {
+  readonly tools: readonly ListedEntry[];
+  /** Pins what was listed: clients get nothing else before somebody agrees to it. */
+  pin(): Promise<void>;
+}
+
+/** Starts the server once, as it would be run, and asks what it has; undefined for one that wants a login first. */
+async function listOnce(
   config: Awaited<ReturnType<typeof editConfig>>["config"],
   yes: boolean | undefined,
   terminal: Terminal,
-): Promise<readonly ListedEntry[] | undefined> {
+): Promise<Listed | undefined> {
   const home = await openHome();
+  const log = humanLog(terminal);
   const runner = await createRunner({
     config,
     home,
     env: terminal.env,
     clock: systemClock,
-    log: humanLog(terminal),
+    log: (level, message, fields) => {
+      // What is thrown says it once more, at the end.
+      const bare = Object.values(fields ?? {}).every((value) => value === undefined);
+      if (level === "error" && bare && message.startsWith("Cannot start ")) return;
+      log(level, message, fields);
+    },
     approve: approver(yes, terminal),
     changed: () => {},
   });
   try {
     const [owned] = runner.servers.values();
-    if (owned === undefined) return [];
+    if (owned === undefined) return undefined;
     await askForSecrets(owned.config, home, terminal);
     await Promise.race([owned.server.start(), interrupted(terminal)]);
-    return owned.server.lists?.tools ?? [];
+    const { lists } = owned.server;
+    return {
+      tools: lists?.tools ?? [],
+      pin: async () => {
+        if (lists !== undefined) await runner.pins.adopt(owned.config.name, lists);
+      },
+    };
   } catch (thrown) {
     const error = toGatewayError(thrown);
+    if (error.code === "not_approved") {
+      const how = terminal.interactive ? "" : ": add it on a terminal, or with --yes";
+      throw new GatewayError(
+        "not_approved",
+        `Nothing was added, since nobody has agreed to how it is run${how}`,
+      );
+    }
     // Only a server that is in the config can be logged in to.
     if (error.code !== "login_required") throw thrown;
     terminal.note(`${printable(error.message)}; then pick its tools under tools.allow`);

@@ -1,5 +1,7 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { GatewayError } from "../../src/errors.ts";
+import { suggest } from "../config/suggest.ts";
+import { usageText } from "./commands.ts";
 
 /** The options of a command, as `node:util` parseArgs takes them. */
 export type Options = NonNullable<ParseArgsConfig["options"]>;
@@ -36,13 +38,22 @@ export function readArguments<const O extends Options>(
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error);
-    throw new GatewayError("usage", `${what}\nUsage: ${usage}`, { cause: error });
+    const told = unknownOption(what, Object.keys(options)) ?? what;
+    throw new GatewayError("usage", `${told}\n${usageText(usage)}`, { cause: error });
   }
 }
 
 /** Wrong use of a command, with the right one. */
 export function usageError(what: string, usage: string): GatewayError {
-  return new GatewayError("usage", `${what}\nUsage: ${usage}`);
+  return new GatewayError("usage", `${what}\n${usageText(usage)}`);
+}
+
+/** What Node says of an unknown option in three lines, in one; undefined for all else that it says. */
+function unknownOption(what: string, known: readonly string[]): string | undefined {
+  const [, option, name = ""] = /^Unknown option '(--?([^']*))'/.exec(what) ?? [];
+  if (option === undefined) return undefined;
+  const meant = suggest(name, known);
+  return `Unknown option ${option}${meant === undefined ? "" : `, did you mean --${meant}`}`;
 }
 
 /** The arguments of a tool, checked to be a JSON object and kept as they were written. */

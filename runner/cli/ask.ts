@@ -152,6 +152,7 @@ export async function printLists(
   { json, terminal }: { readonly json: boolean; readonly terminal: Terminal },
 ): Promise<void> {
   const raws: string[] = [];
+  let shown = 0;
   for (const method of methods) {
     const list = LISTS.get(method);
     if (list === undefined) throw new TypeError(`${method} asks for no list`);
@@ -164,9 +165,13 @@ export async function printLists(
       const [summary = ""] = (stringMember(result, entry, "description") ?? "").split("\n");
       const key = stringMember(result, entry, OFFERED_LISTS[list]) ?? "";
       terminal.out(`${printable(key)}  ${printable(summary)}`);
+      shown += 1;
     }
   }
   if (json) terminal.out(`{"ok":true,${raws.join(",")}}`);
+  else if (shown === 0) {
+    terminal.note('None is allowed here: "mcp-runner inspect" says what the servers have');
+  }
 }
 
 /** Prints the blocks of a result: text as it is, all else as JSON. */

@@ -61,7 +61,10 @@ function detailOf(event: JournalLine["event"]): string {
     case "approval":
       return `${approved === true ? "approved" : "declined"}, ${by}`;
     case "egress_blocked":
-      return `${host}${port === undefined ? "" : `:${port}`} ${reason}, ${count} times`;
+      return [
+        `${host}${port === undefined ? "" : `:${port}`} ${reason}`,
+        ...(count === 1 ? [] : [`${count} times`]),
+      ].join(", ");
     case "config":
       return outcome;
     default:

@@ -84,7 +84,7 @@ export async function calls(
   };
   tellDamaged();
   if (!values.follow) {
-    if (latest.length === 0 && !values.json) terminal.note("The call log has nothing of the kind");
+    if (latest.length === 0 && !values.json) terminal.note("The call log has no such line");
     return;
   }
   await eachChange(folder, terminal.stopped, async () => {

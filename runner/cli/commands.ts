@@ -93,6 +93,31 @@ export const commands: Readonly<Record<string, Command>> = {
   },
 };
 
+/** Columns that a usage is wrapped at. */
+const WIDTH = 80;
+
+/** How a command is used, in lines for a terminal: wrapped between its parts, never within brackets. */
+export function usageText(usage: string): string {
+  const parts: string[] = [];
+  for (const word of usage.split(" ")) {
+    const open = parts.at(-1);
+    if (open !== undefined && depth(open) > 0) parts[parts.length - 1] = `${open} ${word}`;
+    else parts.push(word);
+  }
+  const lines = ["Usage:"];
+  for (const part of parts) {
+    const line = `${lines.at(-1)} ${part}`;
+    if (line.length <= WIDTH) lines[lines.length - 1] = line;
+    else lines.push(`  ${part}`);
+  }
+  return lines.join("\n");
+}
+
+/** How many brackets are open at the end of `text`. */
+function depth(text: string): number {
+  return (text.match(/[[<]/g)?.length ?? 0) - (text.match(/[\]>]/g)?.length ?? 0);
+}
+
 /** What `mcp-runner --help` prints. */
 export function helpText(): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length));

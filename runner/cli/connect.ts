@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { joinResponse } from "../../src/access-api.ts";
+import { GatewayError } from "../../src/errors.ts";
 import { askWorker } from "../client/worker-api.ts";
 import { loadConfig } from "../config/config.ts";
 import { selectProfile } from "../config/profile.ts";
@@ -63,6 +64,12 @@ async function join(
   given: string | undefined,
   terminal: Terminal,
 ): Promise<string> {
+  if (given === undefined && !terminal.interactive) {
+    throw new GatewayError(
+      "usage",
+      `This machine has not joined ${origin}: give its join code with --code`,
+    );
+  }
   const code = given ?? await terminal.ask(`Join code of ${origin}: `);
   const machine = hostname().slice(0, 64);
   const { token, tunnel } = await askWorker({

@@ -81,6 +81,9 @@ export async function importServers(args: readonly string[], terminal: Terminal)
       values["dry-run"] === true ? "would be moved" : "moved"
     } into the store`,
   );
+  if (entries.length > 0 && values["dry-run"] !== true) {
+    terminal.out('See how they are run, and agree, with "mcp-runner approve"');
+  }
   if (secrets.size > 0 && values["dry-run"] !== true) {
     terminal.out(`The secrets still stand in ${printable(from)} too: remove them there`);
   }
@@ -152,11 +155,23 @@ function tell(entries: readonly Imported[], skipped: readonly Skipped[], termina
     // The query of a URL may be private.
     const [source = ""] = String(fields["source"]).split("?", 1);
     terminal.out(printable(`${name}${was}  ${source}`));
-    if (!("tools" in fields)) terminal.out("  None of its tools is allowed yet: see tools.allow");
-    if (!("network" in fields) && !/^(?:https?|docker):/.test(source)) {
-      terminal.out("  It reaches no other machine yet: name those that it needs under network");
-    }
     for (const note of notes) terminal.out(printable(`  ${note}`));
   }
   for (const { from, why } of skipped) terminal.out(printable(`${from}  left out: ${why}`));
+  for (
+    const [what, of] of [
+      [
+        "No tool allowed yet, see tools.allow",
+        entries.filter(({ fields }) => !("tools" in fields)),
+      ],
+      ["No network yet, see network", entries.filter(isShutIn)],
+    ] as const
+  ) {
+    if (of.length > 0) terminal.out(`${what}: ${of.map(({ name }) => name).join(", ")}`);
+  }
+}
+
+/** Whether it will be in a container without a network. */
+function isShutIn({ fields }: Imported): boolean {
+  return !("network" in fields) && !/^(?:https?|docker):/.test(String(fields["source"]));
 }

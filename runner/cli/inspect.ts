@@ -101,7 +101,7 @@ function linesOf(inspection: Inspection): readonly string[] {
     ["containers", containers.map((id) => id.slice(0, 12)).join(", ") || undefined],
     ["network", network.join(", ") || undefined],
     ["names", inspection.prefix === "" ? "as they are" : `${inspection.prefix}<name>`],
-    ...listNames().map((list) => {
+    ...listNames().filter((list) => inspection.lists[list].listed > 0).map((list) => {
       const { listed, allowed } = inspection.lists[list];
       return [LIST_NAMES[list][1], `${allowed} allowed, ${listed - allowed} denied`] as const;
     }),

@@ -18,6 +18,9 @@ import { warnOfPower } from "./power.ts";
 /** Milliseconds that calls in flight get to end after a stop was asked for. */
 const DRAIN_MS = 10_000;
 
+/** Milliseconds of rest after which changes of what servers offer are told: they list in several steps. */
+const REPORT_MS = 1_000;
+
 /** What is served, and where to. */
 export interface ServingOptions {
   readonly config: Config;
@@ -51,7 +54,8 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
   const { config, load, home, runnerId, dial, terminal, approve } = options;
   const log = humanLog(terminal);
   warnOfPower(log);
-  const offering: { tunnel?: Tunnel } = {};
+  let cancelReport: () => void = () => {};
+  const offering: { tunnel?: Tunnel; report?: () => void } = {};
   const runner = await createRunner({
     config,
     home,
@@ -62,7 +66,10 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
     log,
     approve,
     // Nothing changes before a server is started, which is after the tunnel was made.
-    changed: (lists) => offering.tunnel?.offer(lists),
+    changed: (lists) => {
+      offering.tunnel?.offer(lists);
+      offering.report?.();
+    },
   });
   let welcomed: () => void = () => {};
   const welcome = new Promise<void>((resolve) => welcomed = resolve);
@@ -96,7 +103,13 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
     if (terminal.stopped.aborted) return;
     // Who reads that it is ready may list tools the next moment.
     runner.announce();
-    report(runner, log);
+    const told = new Map<string, string>();
+    report(runner, log, { told });
+    // A server that was approved, added or changed meanwhile is told of likewise.
+    offering.report = () => {
+      cancelReport();
+      cancelReport = systemClock.after(REPORT_MS, () => report(runner, log, { told, again: true }));
+    };
   });
   return {
     runner,
@@ -104,6 +117,8 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
     ended: tunnel.ended,
     stop: async () => {
       reload.stop();
+      delete offering.report;
+      cancelReport();
       tunnel.drain(DRAIN_MS);
       await runner.gateway.idle(DRAIN_MS);
       tunnel.close();
@@ -112,23 +127,37 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
   };
 }
 
-/** Says of each server what it offers, or that it has failed, and where to look for what it does not. */
-function report({ servers, gateway }: Runner, log: Log): void {
-  for (const { name, listed, tools, prompts, resources } of gateway.offer().servers) {
-    const known = servers.get(name)?.server.lists?.tools.length ?? 0;
+/** Says of each server what it offers, or that it has failed, unless `told` has it so already. */
+function report(
+  { servers, gateway }: Runner,
+  log: Log,
+  { told, again = false }: { readonly told: Map<string, string>; readonly again?: boolean },
+): void {
+  const offered = gateway.offer().servers;
+  for (const name of told.keys()) {
+    if (!offered.some((server) => server.name === name)) told.delete(name);
+  }
+  for (const { name, listed, tools, prompts, resources } of offered) {
+    // Why it has failed was told when it did.
     if (!listed) {
-      log("warn", `Server "${name}" has not started; the others are not affected`);
+      if (!again && offered.length > 1) {
+        log("warn", `Server "${name}" has not started; the others are not affected`);
+      }
       continue;
     }
+    const known = servers.get(name)?.server.lists?.tools.length ?? 0;
     const others = [[prompts, "prompts"], [resources, "resources"]] as const;
     const more = others.filter(([entries]) => entries.length > 0)
       .map(([entries, what]) => `, ${entries.length} ${what}`).join("");
-    if (tools.length > 0 || more !== "") {
-      log("info", `Server "${name}": ${tools.length} of ${known} tools allowed${more}`);
-    } else {
-      log("warn", `Server "${name}": none of its ${known} tools is allowed, see tools.allow`);
-    }
+    const allows = tools.length > 0 || more !== "";
+    const offers = allows
+      ? `Server "${name}": ${tools.length} of ${known} tools allowed${more}`
+      : `Server "${name}": none of its ${known} tools is allowed, see tools.allow`;
     const hidden = gateway.problems(name).length;
+    const text = `${offers} ${hidden}`;
+    if (told.get(name) === text) continue;
+    told.set(name, text);
+    log(allows ? "info" : "warn", offers);
     if (hidden > 0) {
       log("warn", `Server "${name}": ${hidden} entries are not as it lists them, see "inspect"`);
     }

@@ -56,7 +56,7 @@ export function changeLines(
   const what = list === "tools" ? "Tool" : "Prompt";
   const now = definitionLines(after);
   const diff = before === undefined
-    ? ["  (it was too long to be kept as it was; this is what it is now)", ...now.map(added)]
+    ? ["  (what it was could not be kept; this is what it is now)", ...now.map(added)]
     : lineDiff(definitionLines(before), now);
   return [
     `${what} "${visible(key)}" of server "${server}" has changed:`,

@@ -1,5 +1,6 @@
+import { GatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
-import { MAX_SERVER_DEPTH, scan, stringMember } from "../../src/mcp/scan.ts";
+import { MAX_SERVER_DEPTH, rawMember, scan, stringMember } from "../../src/mcp/scan.ts";
 import { visible } from "../policy/invisible.ts";
 import { suspicionsOf } from "../policy/suspicion.ts";
 import type { ListedEntry } from "../server/listed.ts";
@@ -65,20 +66,23 @@ export function pick(
 
 /** What a tool says of itself; nobody vouches for it. */
 function readTool({ raw }: ListedEntry) {
-  const root = scan(raw, { keep: 2, maxDepth: MAX_SERVER_DEPTH });
-  const annotations = root.members.get("annotations")?.value;
-  const hint = (name: string): boolean | undefined => {
-    const value = annotations?.members.get(name)?.value;
-    const text = value === undefined ? undefined : raw.slice(value.start, value.end);
-    return text === "true" ? true : text === "false" ? false : undefined;
-  };
+  const root = scan(raw, { keep: 1, maxDepth: MAX_SERVER_DEPTH });
+  const hints = hintsOf(rawMember(raw, root, "annotations") ?? "{}");
   const [line = ""] = (stringMember(raw, root, "description") ?? "").trim().split("\n");
   return {
-    says: hint("readOnlyHint") === true
-      ? "reads"
-      : hint("destructiveHint") === true
-      ? "DELETES"
-      : "",
+    says: hints.readOnlyHint ? "reads" : hints.destructiveHint ? "DELETES" : "",
     description: line.length > MAX_SHOWN ? `${line.slice(0, MAX_SHOWN - 1)}…` : line,
   };
+}
+
+/** The hints of annotations; none where one is there twice: readers could take different ones. */
+function hintsOf(annotations: string) {
+  try {
+    const root = scan(annotations, { keep: 1, maxDepth: MAX_SERVER_DEPTH });
+    const isTrue = (name: string) => rawMember(annotations, root, name) === "true";
+    return { readOnlyHint: isTrue("readOnlyHint"), destructiveHint: isTrue("destructiveHint") };
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return { readOnlyHint: false, destructiveHint: false };
+  }
 }

@@ -60,6 +60,8 @@ export async function editConfig(file: string): Promise<EditableConfig> {
         throw refused(
           code === "ENOENT"
             ? "its folder is not there, make that first"
+            : code === "ENOSPC" || code === "EDQUOT"
+            ? `the disk is full (${code}), make room and try again`
             : `the system answers ${code}, give the permission or name another file`,
           cause,
         );

@@ -204,7 +204,11 @@ async function readText(file: string): Promise<string> {
     if (error instanceof TypeError) throw refuse("it is not UTF-8, save it as UTF-8", error);
     switch ((error as NodeJS.ErrnoException).code) {
       case "ENOENT":
-        throw refuse(`there is no such file, make one with these lines\n${EXAMPLE}`, error);
+        throw refuse(
+          'there is no such file, make one with "mcp-runner add <source>", for example ' +
+            '"mcp-runner add npm:@modelcontextprotocol/server-everything@2026.8.31 -- stdio"',
+          error,
+        );
       case "EACCES":
       case "EPERM":
         throw refuse("this user may not read it, give the permission or name another", error);

@@ -40,6 +40,12 @@ describe("servers that are added", () => {
     assert.ok((tools as string[]).includes("wait"));
     const now = await config();
     assert.ok(now.startsWith(before), "what was there stays, to the byte");
+    const pins = await readFile(join(machine.home, "tools.json"), "utf8");
+    const { servers } = JSON.parse(pins) as {
+      servers: Array<{ server: string; tools: Array<{ name: string }> }>;
+    };
+    const pinned = servers.find((one) => one.server === "second")?.tools.map(({ name }) => name);
+    assert.deepEqual(pinned, tools, "what was shown is pinned");
     const listed = await machine.run("tools", "ls");
     assert.match(listed.stdout, /^second__echo/m);
     assert.doesNotMatch(listed.stdout, /^second__wait/m);
@@ -67,7 +73,8 @@ describe("servers that are added", () => {
     const before = await config();
     const { code, output } = await machine.run("add", `image:${image}`, "--name", "fourth");
     assert.equal(code, 1, output);
-    assert.match(output, /nobody has agreed to how it is run/);
+    assert.match(output, /nobody has agreed to how it is run: add it on a terminal, or with --yes/);
+    assert.doesNotMatch(output, /Cannot start|mcp-runner approve/);
     assert.equal(await config(), before);
   });
 

@@ -81,6 +81,7 @@ describe("servers that nobody has agreed to", () => {
     }
     assert.ok(await containers(FIRST) > 0);
     assert.equal(await containers(SECOND), 0);
+    await runner.printed(new RegExp(`Server "${FIRST}": \\d+ of \\d+ tools allowed`), 20_000);
   });
 
   test("what has changed is shown again, marked, before it runs", async () => {

@@ -87,8 +87,14 @@ describe("the command line", () => {
   });
 
   const wrong: Array<[why: string, args: string[], code: number, message: RegExp]> = [
-    ["an unknown command", ["start"], 2, /There is no command "start"/],
-    ["an unknown option", ["up", "--prot", "1"], 2, /--prot[^]*Usage: mcp-runner up/],
+    ["an unknown command", ["start"], 2, /no command "start", see "mcp-runner --help"/],
+    ["a command with a slip", ["inspct"], 2, /no command "inspct", did you mean "inspect"/],
+    [
+      "an unknown option",
+      ["up", "--prot", "1"],
+      2,
+      /Unknown option --prot, did you mean --port\nUsage: mcp-runner up/,
+    ],
     ["a denied tool", ["tools", "call", "probe__secret"], 1, /Unknown tool: probe__secret/],
     ["arguments that are no JSON", ["tools", "call", "probe__echo", "--args", "{a}"], 2, /--args/],
     [
@@ -103,6 +109,12 @@ describe("the command line", () => {
       ["connect", "http://127.0.0.1:9", "--code", "BCDF-GHJK"],
       1,
       /Cannot reach a worker/,
+    ],
+    [
+      "a worker to join without a code and a person to type it",
+      ["connect", "http://127.0.0.1:9"],
+      2,
+      /has not joined http:\/\/127\.0\.0\.1:9: give its join code with --code/,
     ],
     ["connect without any worker", ["connect"], 2, /has joined no worker yet/],
     ["a token command without a worker", ["token", "ls"], 2, /has joined no worker yet/],

@@ -168,7 +168,7 @@ test("calls says when there is nothing", async () => {
   await using bench = await journalBench();
   const { out, notes } = await run(bench);
   assert.equal(out.length, 1);
-  assert.deepEqual(notes, ["The call log has nothing of the kind"]);
+  assert.deepEqual(notes, ["The call log has no such line"]);
 });
 
 test("calls --follow prints what comes, through a file that is put aside, until it is stopped", async () => {

@@ -77,12 +77,13 @@ test("loadConfig() says how to make a file that is missing", async () => {
   await assert.rejects(loadConfig(join(folder, "missing.yaml")), {
     code: "config_invalid",
     message:
-      /missing\.yaml: there is no such file, make one with these lines\nversion: 1\nservers:\n {2}everything: \{ source: .*\}$/,
+      /missing\.yaml: there is no such file, make one with "mcp-runner add <source>", for example "mcp-runner add npm:\S+ -- stdio"$/,
   });
 });
 
 test("the lines that it says are a configuration", async () => {
-  const error: unknown = await loadConfig(join(folder, "missing.yaml")).catch((it: unknown) => it);
+  const empty = await file("empty.yaml", "");
+  const error: unknown = await loadConfig(empty).catch((it: unknown) => it);
   assert.ok(error instanceof Error);
   const lines = error.message.split("\n").slice(1).join("\n");
   const { servers } = await loadConfig(await file("made.yaml", lines));
