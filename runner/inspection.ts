@@ -14,7 +14,15 @@ import type { Gateway } from "./gateway/gateway.ts";
 import { PROBLEM_KINDS } from "./gateway/problem.ts";
 import type { OwnedServer } from "./fleet.ts";
 
-const count = v.object({ listed: v.number(), allowed: v.number() });
+/** Denied names of one list that are told. */
+const MAX_DENIED = 100;
+
+const count = v.object({
+  listed: v.number(),
+  allowed: v.number(),
+  /** Names or URIs that the rules do not let through, the first of them. */
+  denied: v.optional(v.array(v.string()), []),
+});
 
 const inspection = v.object({
   name: v.string(),
@@ -86,10 +94,16 @@ export function inspectionOf(
   const problems = gateway.problems(name);
   const countOf = (list: OfferedList) => {
     const keys = (server.lists?.[list] ?? []).map(({ key }) => key);
-    const allowed = list === "tools" || list === "prompts"
-      ? keys.filter((key) => isAllowed(config[list], key))
-      : keys.filter((key) => isUriAllowed(config.resources, key));
-    return { listed: keys.length, allowed: allowed.length };
+    const lets = (key: string): boolean =>
+      list === "tools" || list === "prompts"
+        ? isAllowed(config[list], key)
+        : isUriAllowed(config.resources, key);
+    const denied = keys.filter((key) => !lets(key));
+    return {
+      listed: keys.length,
+      allowed: keys.length - denied.length,
+      denied: denied.slice(0, MAX_DENIED),
+    };
   };
   return {
     name,

@@ -83,7 +83,10 @@ function show(
   if (pid !== process.pid) terminal.note(`As process ${pid} serves them now:`);
   for (const line of problem?.split("\n") ?? []) terminal.out(printable(line));
   if (problem !== undefined) terminal.out("The servers go on as they were.\n");
-  for (const line of servers.flatMap(linesOf)) terminal.out(printable(line));
+  for (const server of servers) {
+    const lines = [...linesOf(server), ...(only === undefined ? [] : deniedLines(server))];
+    for (const line of lines) terminal.out(printable(line));
+  }
 }
 
 function unknown(server: string): GatewayError {
@@ -113,6 +116,17 @@ function linesOf(inspection: Inspection): readonly string[] {
     ...inspection.problems.map(problemLine),
     ...(inspection.moreProblems === undefined ? [] : [`  and ${inspection.moreProblems} more`]),
   ];
+}
+
+/** The names that the rules hold back: only its owner can see them, and has to, to allow them. */
+function deniedLines({ lists }: Inspection): readonly string[] {
+  return listNames().flatMap((list) => {
+    const { listed, allowed, denied } = lists[list];
+    if (denied.length === 0) return [];
+    const more = listed - allowed - denied.length;
+    const rest = more > 0 ? `, and ${more} more` : "";
+    return [`  denied ${LIST_NAMES[list][1]}: ${denied.join(", ")}${rest}`];
+  });
 }
 
 function problemLine({ kind, list, key, why, fix }: Inspection["problems"][number]): string {

@@ -20,8 +20,13 @@ const MAX_ENTRY_DEPTH = 128;
 /** Most entries of one page that are read. */
 const MAX_PAGE_ENTRIES = 100_000;
 
-/** Most entries of one list: no model can choose among more, and all other servers wait while they are read. */
-export const MAX_ENTRIES = 10_000;
+/** Most entries of one list: no model chooses among more, and all other servers wait while they are read. */
+export const MAX_ENTRIES: Readonly<Record<OfferedList, number>> = {
+  tools: 2_000,
+  prompts: 2_000,
+  resources: 10_000,
+  resourceTemplates: 2_000,
+};
 
 /** Most broken entries that are told of: enough to find the fault, and no flood. */
 const MAX_BROKEN = 100;
@@ -117,8 +122,8 @@ export async function readList(peer: Peer, list: OfferedList, meta?: string): Pr
     const result = await peer.request(METHODS[list], pageParams(cursor, meta));
     const root = readPage(peer, list, result);
     for (const { start, end } of root.members.get(list)?.value.elements ?? []) {
-      if (++seen > MAX_ENTRIES) {
-        const why = `is one of more than ${MAX_ENTRIES}: the rest is left out`;
+      if (++seen > MAX_ENTRIES[list]) {
+        const why = `is one of more than ${MAX_ENTRIES[list]}: the rest is left out`;
         return { entries: [...entries.values()], broken: [{ list, key: "", why }, ...broken] };
       }
       length += end - start;

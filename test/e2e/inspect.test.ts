@@ -37,7 +37,7 @@ describe("inspect", () => {
     assert.equal(ok, true);
     assert.deepEqual([first?.state, first?.era, first?.problems], ["ready", "legacy", []]);
     assert.ok(first?.image);
-    assert.deepEqual(first.lists.tools, { listed: 8, allowed: 7 });
+    assert.deepEqual(first.lists.tools, { listed: 8, allowed: 7, denied: ["secret"] });
     const [problem] = second?.problems ?? [];
     assert.equal(second?.problems.length, 7);
     assert.deepEqual([problem?.kind, problem?.key], ["collision", "echo"]);
@@ -52,6 +52,7 @@ describe("inspect", () => {
     assert.equal(code, 0, output);
     assert.match(stdout, /^second {2}ready\n/);
     assert.match(stdout, /^ {2}collision: tool "echo" has the name "echo" of "first"; /m);
+    assert.match(stdout, /^ {2}denied tools: secret$/m);
     assert.doesNotMatch(stdout, /^first/m);
   });
 

@@ -16,7 +16,9 @@ test("hostConfig() is exactly what every server gets", () => {
     PidsLimit: 128,
     Memory: 536_870_912,
     MemorySwap: 536_870_912,
-    NanoCpus: 1_000_000_000,
+    CpuPeriod: 10_000,
+    CpuQuota: 10_000,
+    CpuShares: 256,
     ShmSize: 16_777_216,
     Tmpfs: { "/tmp": SCRATCH },
     IpcMode: "private",
@@ -39,9 +41,19 @@ test("hostConfig() takes limits from the configuration, without swap", () => {
   assert.partialDeepStrictEqual(config, {
     Memory: 1_000_000_000,
     MemorySwap: 1_000_000_000,
-    NanoCpus: 250_000_000,
+    CpuPeriod: 10_000,
+    CpuQuota: 2_500,
     PidsLimit: 7,
   });
+});
+
+test("hostConfig() gives turns that are long enough for the least that the kernel takes", () => {
+  for (const [cpuCores, quota] of [[0.01, 1_000], [0.09, 9_000], [0.1, 1_000], [64, 640_000]]) {
+    const limits = { memoryBytes: 1_000_000_000, cpuCores: cpuCores ?? 0, pids: 7 };
+    const { CpuPeriod = 0, CpuQuota = 0 } = hostConfig({ limits, mounts: [], imageVolumes: [] });
+    assert.equal(CpuQuota, quota);
+    assert.equal(CpuQuota / CpuPeriod, cpuCores);
+  }
 });
 
 test("hostConfig() mounts volumes, and puts scratch folders where the image wants volumes", () => {
