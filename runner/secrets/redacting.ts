@@ -119,7 +119,10 @@ function replace(
     last = name;
     at = end;
   });
-  if (at === 0 && limit === text.length) return { out: text, covered: 0, last: undefined };
+  // Of no text nothing is known: what came before it is still the last.
+  if (at === 0 && limit > 0 && limit === text.length) {
+    return { out: text, covered: 0, last: undefined };
+  }
   if (at < limit) {
     out += text.slice(at, limit);
     at = limit;

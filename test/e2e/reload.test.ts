@@ -98,9 +98,11 @@ describe("a config that changes while it is served", () => {
   test("another environment starts that server anew, and only that one", async () => {
     const [stays, changes] = [await containers(STAYS), await containers(CHANGES)];
     const gone: string[] = [];
-    let over = false;
+    const over = new AbortController();
     const watching = (async () => {
-      while (!over) if (!(await tools()).includes(`${CHANGES}__echo`)) gone.push("echo");
+      while (!over.signal.aborted) {
+        if (!(await tools()).includes(`${CHANGES}__echo`)) gone.push("echo");
+      }
     })();
     await write(
       entry(STAYS),
@@ -114,7 +116,7 @@ describe("a config that changes while it is served", () => {
       return (now.length > 0 && now.every((id) => !changes.includes(id))) || undefined;
     });
     assert.deepEqual(await containers(STAYS), stays);
-    over = true;
+    over.abort();
     await watching;
     assert.deepEqual(gone, [], "its tools were there all the time");
   });

@@ -76,6 +76,15 @@ test("a text in parts comes out as the whole would, wherever it is cut", () => {
   );
 });
 
+test("an empty part between two forms of one value changes nothing", () => {
+  const value = "naïve-çedilla-ñandú";
+  const forms = [encodeURIComponent(value), Buffer.from(value).toString("base64")];
+  const redactor = redactorOf([value]);
+  const stream = redactor.stream();
+  const out = ["a", forms[0], "", forms[1], "b"].map((part) => stream.push(part ?? ""));
+  assert.equal(out.join("") + stream.end(), redactor.redact(`a${forms.join("")}b`));
+});
+
 test("a text without secrets keeps every byte, whole and in parts", () => {
   fc.assert(
     fc.property(
