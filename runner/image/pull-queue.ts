@@ -34,7 +34,10 @@ export async function queuePull(
   if (pull === undefined) {
     const listeners = new Set([progress]);
     const tell = (line: string) => listeners.forEach((listener) => listener(line));
-    const done = inTurn(() => pullImage(engine, reference, tell));
+    const done = inTurn(
+      () => pullImage(engine, reference, tell),
+      () => tell(`Waiting to pull image ${reference}, after others`),
+    );
     pull = { done, listeners };
     underWay.set(key, pull);
     const forget = () => void underWay.delete(key);
@@ -44,9 +47,11 @@ export async function queuePull(
   await pull.done;
 }
 
-async function inTurn(work: () => Promise<void>): Promise<void> {
-  if (running >= MAX_PULLS) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running++;
+async function inTurn(work: () => Promise<void>, onWait: () => void): Promise<void> {
+  if (running >= MAX_PULLS) {
+    onWait();
+    await new Promise<void>((resolve) => waiting.push(resolve));
+  } else running++;
   try {
     await work();
   } finally {
