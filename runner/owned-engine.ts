@@ -9,6 +9,7 @@ import type { Log } from "../src/log.ts";
 import { connectEngine, type Engine } from "./docker/engine.ts";
 import { reap } from "./docker/reaper.ts";
 import { forgetDeadOwners, isAlive } from "./local/owner.ts";
+import { type ReaperProcess, startReaperProcess } from "./reaper-process.ts";
 
 /** The engine of one runner. */
 export interface OwnedEngine {
@@ -36,8 +37,10 @@ export interface EngineOwner {
 export function ownedEngine({ env, home, owner, log }: EngineOwner): OwnedEngine {
   let connected: Promise<Engine> | undefined;
   let engine: Engine | undefined;
+  let reaper: ReaperProcess | undefined;
   const connect = async (): Promise<Engine> => {
     const found = await connectEngine(env);
+    reaper ??= startReaperProcess({ home, env, log });
     await reapDead(found, home, log);
     return engine = found;
   };
@@ -54,7 +57,9 @@ export function ownedEngine({ env, home, owner, log }: EngineOwner): OwnedEngine
       try {
         const { failures } = await reap(engine, { isAlive: (id) => Promise.resolve(id !== owner) });
         for (const failure of failures) log("warn", failure);
-        return failures.length === 0;
+        if (failures.length > 0) return false;
+        await reaper?.dismiss();
+        return true;
       } catch (thrown) {
         log("warn", `Cannot look for what is left: ${toGatewayError(thrown).message}`);
         return false;
@@ -63,11 +68,18 @@ export function ownedEngine({ env, home, owner, log }: EngineOwner): OwnedEngine
   };
 }
 
-async function reapDead(engine: Engine, home: string, log: Log): Promise<void> {
+/**
+ * Removes what dead runners of the state directory left; false if there may still be some.
+ *
+ * @throws {GatewayError} `engine_unavailable`.
+ */
+export async function reapDead(engine: Engine, home: string, log: Log): Promise<boolean> {
   const reaped = await reap(engine, { isAlive: (id) => isAlive(home, id) });
   if (reaped.containers + reaped.networks > 0) {
     log("info", `Removed ${reaped.containers} containers that an earlier runner had left`);
   }
   for (const failure of reaped.failures) log("warn", failure);
-  if (reaped.failures.length === 0) await forgetDeadOwners(home);
+  if (reaped.failures.length > 0) return false;
+  await forgetDeadOwners(home);
+  return true;
 }

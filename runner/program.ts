@@ -11,7 +11,7 @@ import { processTerminal, type Terminal } from "./cli/terminal.ts";
 /** Runs a command, for its exit code if not 0; it rejects with a `GatewayError` that says what is wrong. */
 type Run = (args: readonly string[], terminal: Terminal) => Promise<unknown>;
 
-/** The commands of cli/commands.ts. */
+/** The commands of cli/commands.ts, and the one of outlive.ts. */
 const LOADS: Readonly<Record<string, () => Promise<Run>>> = {
   up: async () => (await import("./cli/up.ts")).up,
   connect: async () => (await import("./cli/connect.ts")).connect,
@@ -30,6 +30,7 @@ const LOADS: Readonly<Record<string, () => Promise<Run>>> = {
   secret: async () => (await import("./cli/secret.ts")).secret,
   token: async () => (await import("./cli/token.ts")).token,
   prune: async () => (await import("./cli/prune.ts")).prune,
+  reap: async () => (await import("./cli/reap.ts")).reap,
 };
 
 const USAGE_CODES: ReadonlySet<ErrorCode> = new Set(["usage", "config_invalid"]);

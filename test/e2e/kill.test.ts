@@ -1,12 +1,13 @@
 /**
- * A runner is killed, at whatever moment: after the next start, or a `prune`, nothing of it is left, and a
- * runner beside it has lost nothing.
+ * A runner is killed, at whatever moment: after the next start, or a `prune`, or a minute, nothing of it is
+ * left, and a runner beside it has lost nothing.
  *
  * @module
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { connectEngine, type Engine } from "../../runner/docker/engine.ts";
@@ -152,6 +153,14 @@ describe("a runner that is killed", () => {
   const has = async (owner: string, what: keyof Belongings): Promise<true | undefined> =>
     (await belongingsOf(engine, owner))[what].length > 0 || undefined;
 
+  /** Ids of the processes beside a runner. */
+  async function childrenOf({ process: { pid } }: Program): Promise<readonly number[]> {
+    const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+    return children.split(" ").filter((id) => id !== "").map(Number);
+  }
+
+  const lives = (pid: number): boolean => existsSync(`/proc/${pid}`);
+
   /** What has to have happened before it is killed. */
   type Moment = (program: Program, owner: string) => Promise<unknown>;
 
@@ -231,9 +240,30 @@ describe("a runner that is killed", () => {
     });
   }
 
+  test("and never starts again, leaves nothing a minute later", async () => {
+    const running = await up(victim);
+    const owner = await livingOwner();
+    await warm(running, owner);
+    const [reaper = 0, ...others] = await childrenOf(running.program);
+    assert.deepEqual(others, []);
+    // A session that ends tells all its processes so.
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.kill(reaper, signal);
+    running.program.process.kill("SIGKILL");
+    const { volumes, containers } = await belongingsOf(engine, owner);
+    assert.ok(containers.length > 0);
+    await eventually("nothing of it is left", async () => {
+      const left = await belongingsOf(engine, owner, volumes);
+      return JSON.stringify(left) === JSON.stringify(NOTHING) || undefined;
+    }, 60_000);
+    await assertKept();
+  });
+
   test("does not take anything from the runner beside it", async () => {
     for (const name of SERVERS) assert.match(await beside.call(`${name}__echo`), /tools\/call/);
+    const [reaper = 0] = await childrenOf(beside.program);
+    assert.ok(lives(reaper));
     assert.equal(await beside.program.stop("SIGTERM"), 0);
     assert.deepEqual(await belongingsOf(engine, besideOwner), NOTHING);
+    await eventually("nobody waits for its end", async () => !lives(reaper) || undefined);
   });
 });
