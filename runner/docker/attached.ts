@@ -218,13 +218,13 @@ export class AttachedContainer implements StdioContainer {
   }
 
   async #end(): Promise<Exit> {
-    const { code, oomKilled, ended, removed } = await this.#watch.gone;
+    const { code, oomKilled, signalled, ended, removed } = await this.#watch.gone;
     clearTimeout(this.#stalled);
     await within(DRAIN_MS, this.#socketClosed);
     this.#socket.destroy();
     this.#splitters.stdout.end();
     this.#splitters.stderr.end();
-    this.#reason ??= ended ? "exit" : "lost";
+    this.#reason ??= !ended ? "lost" : signalled ? "outside" : "exit";
     // If only the connection broke, nothing may stay behind; else the reaper of the next start sees to it.
     if (!removed) void this.#attachment.remove().catch(() => {});
     await this.#attachment.release().catch(() => {});

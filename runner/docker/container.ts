@@ -27,10 +27,19 @@ export interface Exit {
   readonly oomKilled: boolean;
   /**
    * `exit`: the server ended by itself, crashed, or ran out of memory. `closed`: by `stop`. `overflow`: it
-   * wrote a line longer than allowed. `flood`: it wrote more lines than allowed. `stalled`: it did not read its input. `memory`: it stayed at its memory
-   * limit without an end. `lost`: the connection to the engine broke or made no sense.
+   * wrote a line longer than allowed. `flood`: it wrote more lines than allowed. `stalled`: it did not
+   * read its input. `memory`: it stayed at its memory limit without an end. `outside`: somebody else asked
+   * the engine to end it. `lost`: the connection to the engine broke or made no sense.
    */
-  readonly reason: "exit" | "closed" | "overflow" | "flood" | "stalled" | "memory" | "lost";
+  readonly reason:
+    | "exit"
+    | "closed"
+    | "overflow"
+    | "flood"
+    | "stalled"
+    | "memory"
+    | "outside"
+    | "lost";
   /** The memory limit, present if the server has run into it. */
   readonly memoryBytes?: number;
 }

@@ -217,7 +217,9 @@ function watchExec(engine: Engine, exec: string, socket: Duplex): ExitWatch {
       socket.once("close", () => resolve());
       closing.signal.addEventListener("abort", () => resolve());
     });
-    const unknown = { code: null, oomKilled: false, ended: false, removed: true };
+    // The engine tells neither of a command in a container.
+    const untold = { oomKilled: false, signalled: false };
+    const unknown = { ...untold, code: null, ended: false, removed: true };
     try {
       for (;;) {
         const { Running, ExitCode } = await inspectExec(engine, exec);

@@ -2,7 +2,7 @@
  * Sees the end of a container, with the reason that only the engine knows. Called by container.ts before
  * the start, so that nothing is missed.
  *
- *     GET  /events  oom, die of this container    the engine forgets both once it has removed it
+ *     GET  /events  oom, kill, die                the engine forgets them once it has removed it
  *     POST /wait    until it is removed           the exit code
  *
  * @module
@@ -20,6 +20,8 @@ export interface Gone {
   readonly code: number | null;
   /** Whether the kernel killed a process of it at the memory limit. */
   readonly oomKilled: boolean;
+  /** Whether the engine was asked to end it: by us, or by somebody with `docker stop`, `kill` or `rm`. */
+  readonly signalled: boolean;
   /** Whether its processes have ended; if not, the engine can no longer be asked. */
   readonly ended: boolean;
   /** Whether the engine has removed it. */
@@ -41,6 +43,9 @@ const REMOVAL_MS = 10_000;
 
 /** How long the events of a removed container may be late, in milliseconds. */
 const LATE_EVENT_MS = 500;
+
+/** Signals that the engine ends containers with; others are messages to the server. */
+const ENDING: ReadonlySet<string | undefined> = new Set(["9", "15"]);
 
 const event = v.object({
   Action: v.string(),
@@ -77,7 +82,8 @@ export async function watchExit(engine: Engine, id: string): Promise<ExitWatch> 
     events.close();
     const seen = events.seen();
     const ended = isRemoved || seen.died;
-    return { code: code ?? seen.code, oomKilled: seen.oom, ended, removed: isRemoved };
+    const { oom: oomKilled, signalled } = seen;
+    return { code: code ?? seen.code, oomKilled, signalled, ended, removed: isRemoved };
   }
   const gone = watch();
   return { ended: Promise.race([events.died, gone]), gone, close: () => closing.abort() };
@@ -88,16 +94,17 @@ interface Seen {
   died: boolean;
   code: number | null;
   oom: boolean;
+  signalled: boolean;
 }
 
 async function watchEvents(engine: Engine, id: string) {
-  const filters = { container: [id], event: ["oom", "die"] };
+  const filters = { container: [id], event: ["oom", "kill", "die"] };
   const stream = await withDeadline(
     "watch a container",
     QUICK_MS,
     (abortSignal) => engine.docker.getEvents({ filters, abortSignal }),
   ) as Readable;
-  const seen: Seen = { died: false, code: null, oom: false };
+  const seen: Seen = { died: false, code: null, oom: false, signalled: false };
   const died = new Promise<void>((resolve) => {
     const lines = new LineSplitter({
       maxBytes: 64 * 1024,
@@ -107,6 +114,7 @@ async function watchEvents(engine: Engine, id: string) {
         if (!parsed.success) return;
         const { Action, Actor } = parsed.output;
         if (Action === "oom") seen.oom = true;
+        if (Action === "kill") seen.signalled ||= ENDING.has(Actor.Attributes["signal"]);
         if (Action !== "die") return;
         const code = v.safeParse(exitCode, Actor.Attributes["exitCode"]);
         seen.died = true;

@@ -179,8 +179,8 @@ export class Launcher {
       const message = `Server "${name}" ended: ${printable(crash)}; the next call starts it again`;
       log("warn", message, instance.lastWords);
     }
-    const lost = exit.reason === "lost";
-    supervisor?.ended({ instance, crash, lost, startedAt, workedMs: clock.now() - readyAt });
+    const innocent = exit.reason === "lost" || exit.reason === "outside";
+    supervisor?.ended({ instance, crash, innocent, startedAt, workedMs: clock.now() - readyAt });
     supervisor?.moved();
   }
 

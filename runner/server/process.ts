@@ -8,9 +8,17 @@ export interface ProcessExit {
   /**
    * `exit`: by itself. `closed`: we ended it. `overflow`: it printed a line beyond the limit.
    * `flood`: it printed too many lines. `stalled`: it did not read its input. `memory`: it stayed at its memory limit without an end.
-   * `lost`: the connection to the engine broke.
+   * `outside`: somebody else ended its container. `lost`: the connection to the engine broke.
    */
-  readonly reason: "exit" | "closed" | "overflow" | "flood" | "stalled" | "memory" | "lost";
+  readonly reason:
+    | "exit"
+    | "closed"
+    | "overflow"
+    | "flood"
+    | "stalled"
+    | "memory"
+    | "outside"
+    | "lost";
   /** The memory limit, present if it has run into it. */
   readonly memoryBytes?: number;
 }
@@ -46,6 +54,8 @@ export function describeExit({ code, oomKilled, reason, memoryBytes }: ProcessEx
       return "it flooded stdout with lines and was stopped, it should log to stderr";
     case "stalled":
       return "it did not read its input and was stopped";
+    case "outside":
+      return "its container was ended from outside, as docker stop, kill and rm do";
     case "lost":
       return "the connection to the Docker engine broke";
     case "closed":

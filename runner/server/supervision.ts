@@ -106,7 +106,7 @@ export class Supervision {
     if (!this.#context.works()) this.#note(cause, startedAt, undefined, lastWords);
   }
 
-  #ended({ instance, crash, lost, startedAt, workedMs }: Ending, reason: string): void {
+  #ended({ instance, crash, innocent, startedAt, workedMs }: Ending, reason: string): void {
     const container = instance.process.id;
     if (crash === undefined) {
       this.#write("stop", { container, message: reason });
@@ -114,7 +114,7 @@ export class Supervision {
     }
     this.#write("crash", { container, ms: workedMs, message: printable(crash) });
     this.#remember(instance.lastWords);
-    if (!lost) this.#note(crash, startedAt, workedMs, instance.lastWords);
+    if (!innocent) this.#note(crash, startedAt, workedMs, instance.lastWords);
   }
 
   #note(cause: string, startedAt: number, workedMs: number | undefined, lastWords: Fields): void {

@@ -8,8 +8,8 @@ export interface Ending {
   readonly instance: Instance;
   /** Why, if it ended by itself; undefined if it was stopped. */
   readonly crash: string | undefined;
-  /** Whether the engine went away rather than the process. */
-  readonly lost: boolean;
+  /** Whether it is not the server's fault: the engine went away, or somebody ended its container. */
+  readonly innocent: boolean;
   readonly startedAt: number;
   /** Milliseconds from its readiness to its end. */
   readonly workedMs: number;

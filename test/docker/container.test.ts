@@ -163,6 +163,16 @@ story("what a server writes before anybody listens is kept", async () => {
 story("a container that somebody else removes is seen as ended", async () => {
   const container = await docker.runScript(ECHO);
   await docker.engine.docker.getContainer(container.id).remove({ force: true });
+  assert.deepEqual(await container.exited, { code: 137, oomKilled: false, reason: "outside" });
+});
+
+story("a server that kills itself is not taken for one that somebody else has ended", async () => {
+  const script = `process.on("SIGHUP", () => process.kill(process.pid, "SIGKILL")); ${ECHO}`;
+  const container = await docker.runScript(script);
+  const next = nextLine(container);
+  container.write("ready");
+  await next();
+  await docker.engine.docker.getContainer(container.id).kill({ signal: "SIGHUP" });
   assert.deepEqual(await container.exited, { code: 137, oomKilled: false, reason: "exit" });
 });
 

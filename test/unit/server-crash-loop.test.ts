@@ -191,17 +191,23 @@ for (const code of ["engine_unavailable", "secret_missing", "image_missing"] as 
   });
 }
 
-test("a server whose engine goes away is not given up, and is there again with the engine", async () => {
-  const bench = openManaged({ behave: hanging });
-  for (let n = 0; n < 10; n++) {
-    const { events } = begin(bench.server);
-    await settled();
-    for (const pipe of bench.alive()) pipe.end({ code: null, reason: "lost" });
-    await settled();
-    assert.equal(events[0], "accepted");
-  }
-  assert.equal(bench.server.state, "cold");
-});
+const innocent = [
+  ["whose engine goes away", { code: null, reason: "lost" }],
+  ["whose container somebody removes", { code: 137, reason: "outside" }],
+] as const;
+for (const [which, exit] of innocent) {
+  test(`a server ${which} is not given up, and the next call starts it at once`, async () => {
+    const bench = openManaged({ behave: hanging });
+    for (let n = 0; n < 10; n++) {
+      const { events } = begin(bench.server);
+      await settled();
+      for (const pipe of bench.alive()) pipe.end(exit);
+      await settled();
+      assert.equal(events[0], "accepted");
+    }
+    assert.equal(bench.server.state, "cold");
+  });
+}
 
 test("processes of many clients that end at once are one crash", async () => {
   const bench = openManaged({ life: { lifetime: "client" }, behave: hanging });
