@@ -125,6 +125,7 @@ function containerLauncher(
   const { lock, approvals, log } = context;
   const { name } = config;
   const reference = sourceText(source);
+  const key = runKey(config);
   let ready: ReadyImage | undefined;
   let egress: Egress | undefined;
 
@@ -176,7 +177,7 @@ function containerLauncher(
     image: () => ready?.name,
     program: () => {
       const digest = ready?.digest ?? pinned(lock, source);
-      return digest && JSON.stringify([digest, runKey(config)]);
+      return digest && JSON.stringify([digest, key]);
     },
     close: async () => {
       await egress?.close();

@@ -1,16 +1,16 @@
 /**
- * The call log of one process on its disk. Events wait for the end of the loop's turn, become lines then, and
- * go out in one write; while that is under way further ones gather. What does not fit while the disk is slow
- * or full is counted, and told when it works again.
+ * The call log of one process on its disk. Events gather for a moment, become lines then, and go out in one
+ * write; while that is under way further ones gather. What does not fit while the disk is slow or full is
+ * counted, and told when it works again.
  *
- *     write ──▶ events of this turn ──▶ lines, 8 MiB at most ──▶ file, 16 MiB ──▶ full files, the newest 7
+ *     write ──▶ events of 20 ms ──▶ lines, 8 MiB at most ──▶ file, 16 MiB ──▶ full files, the newest 7
  *
  * Whoever calls never waits, and a call is made whether its event can be written or not: a policy that
  * refuses calls in that case would ask `flush` before it lets one through.
  *
  * @module
  */
-import { setImmediate } from "node:timers";
+import { setTimeout } from "node:timers";
 import type { Clock } from "../../src/clock.ts";
 import type { Log } from "../../src/log.ts";
 import { livesHere } from "../local/owner.ts";
@@ -33,8 +33,14 @@ const MAX_WAITING_LENGTH = 8 * 1024 * 1024;
 /** UTF-16 code units of one write, unless a single line has more. */
 const MAX_WRITE_LENGTH = 1024 * 1024;
 
-/** Events of one turn that wait to become lines: they may hold on to the arguments of their calls. */
-const MAX_TURN = 256;
+/**
+ * Milliseconds for which events gather: what a process that is killed has not written is lost, and a write
+ * for each of a thousand calls in a second would cost half as much as the calls.
+ */
+const GATHER_MS = 20;
+
+/** Events that wait to become lines: they may hold on to the arguments of their calls. */
+const MAX_GATHERED = 256;
 
 /** Milliseconds until a disk that has failed is tried again. */
 const RETRY_MS = 1_000;
@@ -79,7 +85,7 @@ interface Loss {
   readonly since: number;
 }
 
-/** An event of this turn. */
+/** An event that is no line yet. */
 interface Written {
   readonly event: JournalEvent;
   readonly args: (() => Shape | undefined) | undefined;
@@ -93,7 +99,7 @@ class FileJournal implements JournalFile {
   #path: string | undefined;
   #file: AppendFile | undefined;
   #seq = 0;
-  #turn: Written[] = [];
+  #gathered: Written[] = [];
   #scheduled = false;
   #lines: string[] = [];
   #length = 0;
@@ -120,15 +126,15 @@ class FileJournal implements JournalFile {
 
   write(event: JournalEvent, args?: () => Shape | undefined): void {
     if (this.#closed) return;
-    this.#turn.push({ event, args, seq: ++this.#seq, time: this.#options.clock.now() });
-    if (this.#turn.length >= MAX_TURN) this.#encode();
+    this.#gathered.push({ event, args, seq: ++this.#seq, time: this.#options.clock.now() });
+    if (this.#gathered.length >= MAX_GATHERED) this.#encode();
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    setTimeout(() => {
       this.#scheduled = false;
       this.#encode();
       if (this.#cancelRetry === undefined) void this.#start();
-    });
+    }, GATHER_MS);
   }
 
   async flush(): Promise<boolean> {
@@ -154,12 +160,12 @@ class FileJournal implements JournalFile {
     this.#file = undefined;
   }
 
-  /** Makes the events of this turn lines; from here on they hold on to nothing. */
+  /** Makes the events that gathered lines; from here on they hold on to nothing. */
   #encode(): void {
-    const turn = this.#turn;
-    if (turn.length === 0) return;
-    this.#turn = [];
-    for (const written of turn) {
+    const gathered = this.#gathered;
+    if (gathered.length === 0) return;
+    this.#gathered = [];
+    for (const written of gathered) {
       const line = this.#line(written);
       if (this.#length + line.length > MAX_WAITING_LENGTH) this.#lose(1, written.time);
       else this.#queue(line);

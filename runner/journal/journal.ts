@@ -6,7 +6,7 @@ export interface Journal {
   /**
    * Never throws and never waits: what cannot be written is told to the operator.
    *
-   * @param args Makes the event's `args`: called once, after this turn of the loop; must not throw.
+   * @param args Makes the event's `args`: called once, a moment later; must not throw.
    */
   write(event: JournalEvent, args?: () => Shape | undefined): void;
   /** Resolves when all that was written is on the disk; nothing may be written after it. */
