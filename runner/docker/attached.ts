@@ -5,8 +5,8 @@
  *     socket → Demultiplexer → LineSplitter → onLine, onStderr, onGarbage
  *     stop: end of stdin → grace → terminate → SIGTERM_MS → socket closed → remove
  *
- * The socket is read always and never paused: an engine whose attach socket nobody reads hangs on `kill`
- * (moby/moby#41827). For the same reason it is destroyed before the container is killed.
+ * An engine whose attach socket nobody reads hangs on `kill` (moby/moby#41827). So the socket is read always,
+ * a flood of stderr in short steps, and it is destroyed before the container is killed.
  *
  * @module
  */
@@ -27,6 +27,13 @@ const MAX_LINE_BYTES = 16 * 1024 * 1024;
 const MAX_STDERR_LINE_BYTES = 8 * 1024;
 
 const MAX_STDERR_BYTES_PER_SECOND = 1024 * 1024;
+
+/**
+ * Bytes of stderr after which the socket rests, and for how many milliseconds. Read as fast as it comes, a
+ * flood of short lines would keep this process, the engine and its shim busy at the cost of others.
+ */
+const REST_AFTER_BYTES = 64 * 1024;
+const REST_MS = 10;
 
 /** Most lines of stdout in a second; one that cannot be a message counts as many as `GARBAGE_WEIGHT`. */
 const MAX_LINES_PER_SECOND = 100_000;
@@ -84,6 +91,8 @@ export class AttachedContainer implements StdioContainer {
   readonly #beforeWrite: () => void;
   #reason: Exit["reason"] | undefined;
   #stalled: NodeJS.Timeout | undefined;
+  /** Bytes of stderr since the socket rested. */
+  #unrested = 0;
 
   constructor(attachment: Attachment) {
     const { id, warnings, socket, watch, isOurs, maxLineBytes = MAX_LINE_BYTES } = attachment;
@@ -181,6 +190,7 @@ export class AttachedContainer implements StdioContainer {
         if (!(error instanceof SyntaxError)) throw error;
         this.kill("lost");
       }
+      if (this.#unrested >= REST_AFTER_BYTES) this.#rest();
     });
     this.#socket.on("drain", () => {
       clearTimeout(this.#stalled);
@@ -199,6 +209,7 @@ export class AttachedContainer implements StdioContainer {
   }
 
   #readStderr(payload: Uint8Array): void {
+    this.#unrested += payload.length;
     switch (this.#stderrBudget.take(payload.length)) {
       case "pass":
         this.#splitters.stderr.push(payload);
@@ -210,6 +221,12 @@ export class AttachedContainer implements StdioContainer {
       case "drop":
         break;
     }
+  }
+
+  #rest(): void {
+    this.#unrested = 0;
+    this.#socket.pause();
+    setTimeout(() => this.#socket.resume(), REST_MS);
   }
 
   /** A server that has closed its output, or an engine that has gone: nothing will come any more. */

@@ -1,6 +1,6 @@
 /**
  * How many bytes, or lines, may pass in a second. Called by attached.ts for the output of a server, which may
- * be a flood and cannot be slowed down, because its socket must be read always.
+ * be a flood and cannot be held up for long, because its socket must be read always.
  *
  * @module
  */

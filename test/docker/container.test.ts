@@ -132,6 +132,21 @@ story("stop(0) kills at once, also in the middle of another stop", async () => {
   assert.deepEqual(await container.exited, { code: 137, oomKilled: false, reason: "closed" });
 });
 
+story("a flood of stderr is read in steps, and what comes on stdout is not lost", async () => {
+  const container = await docker.runScript(`
+    const { writeSync } = require("node:fs");
+    const line = "y".repeat(100) + "\\n";
+    const begun = performance.now();
+    for (let bytes = 0; bytes < 24 * ${MIB}; bytes += line.length) writeSync(2, line);
+    console.log(performance.now() - begun);
+  `);
+  const next = nextLine(container);
+  container.onStderr(() => {});
+  // 64 KiB in 10 ms: what the buffers on the way hold is all that was written at full speed.
+  assert.ok(Number(await next()) > 1_000);
+  assert.equal((await container.exited).reason, "exit");
+});
+
 story("a server that floods both outputs is cut short on stderr, and can be stopped", async () => {
   const container = await docker.runScript(`
     const line = "y".repeat(1000) + "\\n";
