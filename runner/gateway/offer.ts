@@ -2,6 +2,7 @@ import { GatewayError } from "../../src/errors.ts";
 import { type OfferedEntry, type OfferedServer, unlistedServer } from "../../src/mcp/offer.ts";
 import { MAX_SERVER_DEPTH, scan, spliceObject } from "../../src/mcp/scan.ts";
 import { cleanEntry, cleanInstructions } from "../policy/entry-text.ts";
+import type { ListedEntry } from "../server/listed.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { GatewayServer } from "./gateway-server.ts";
 import type { NameTable } from "./name-table.ts";
@@ -42,13 +43,22 @@ function named(
   const entries: OfferedEntry[] = [];
   for (const [key, target] of targets) {
     if (target.server !== server) continue;
-    const raw = renamed(cleanEntry(target.entry).raw, "name", {
-      own: target.entry.key,
-      exposed: key,
-    });
-    entries.push({ key, raw: expose === undefined ? raw : withUris(raw, expose) });
+    const entry = exposed(target.entry, key);
+    entries.push(expose === undefined ? entry : { key, raw: withUris(entry.raw, expose) });
   }
   return entries;
+}
+
+/** Entries under the names that they were seen by last: whatever changes, the whole offer is made anew. */
+const seen = new WeakMap<ListedEntry, OfferedEntry>();
+
+function exposed(entry: ListedEntry, key: string): OfferedEntry {
+  const before = seen.get(entry);
+  if (before?.key === key) return before;
+  const raw = renamed(cleanEntry(entry).raw, "name", { own: entry.key, exposed: key });
+  const made = { key, raw };
+  seen.set(entry, made);
+  return made;
 }
 
 function located(

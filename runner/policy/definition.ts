@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { GatewayError } from "../../src/errors.ts";
 import { MAX_SERVER_DEPTH, type Outline, readString, scan } from "../../src/mcp/scan.ts";
 
@@ -16,7 +16,7 @@ export function definitionHash(raw: string): string {
   const root = outlineOf(raw);
   // One that has a member twice deep inside has no canonical text: any change of it counts.
   const text = root === undefined ? `raw ${raw}` : canonical(raw, root);
-  return createHash("sha256").update(text).digest("hex");
+  return hash("sha256", text, "hex");
 }
 
 /** The definition in lines, a member or element each, for a person who compares two. */

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { GatewayError } from "../../src/errors.ts";
 import { MAX_NAME_LENGTH, MAX_URI_LENGTH } from "../../src/mcp/name.ts";
 import { listNames, OFFERED_LISTS, type OfferedList } from "../../src/mcp/offer.ts";
@@ -27,6 +28,9 @@ export const MAX_ENTRIES: Readonly<Record<OfferedList, number>> = {
   resources: 10_000,
   resourceTemplates: 2_000,
 };
+
+/** Entries that are read at a time: between them the calls of other servers go on. */
+const STEP = 200;
 
 /** Most broken entries that are told of: enough to find the fault, and no flood. */
 const MAX_BROKEN = 100;
@@ -126,6 +130,7 @@ export async function readList(peer: Peer, list: OfferedList, meta?: string): Pr
         const why = `is one of more than ${MAX_ENTRIES[list]}: the rest is left out`;
         return { entries: [...entries.values()], broken: [{ list, key: "", why }, ...broken] };
       }
+      if (seen % STEP === 0) await setImmediate();
       length += end - start;
       const { key, why } = judge(list, result.slice(start, end));
       const fault = why ?? (length > MAX_PAYLOAD_LENGTH ? "is too large" : undefined) ??

@@ -40,6 +40,21 @@ test("readList() keeps each tool's text byte for byte, in the server's order", a
   assert.deepEqual(broken, []);
 });
 
+test("while readList() reads a long list, other work goes on", async () => {
+  const tools = Array.from({ length: 2_000 }, (_, at) => JSON.stringify(tool(`t${at}`)));
+  const { peer } = paged(() => `{"tools":[${tools.join()}]}`);
+  let turns = 0;
+  let reading = true;
+  const count = () => {
+    turns++;
+    if (reading) setImmediate(count);
+  };
+  setImmediate(count);
+  assert.equal((await readList(peer, "tools")).entries.length, 2_000);
+  reading = false;
+  assert.ok(turns >= 10);
+});
+
 const broken: Array<[why: string, entry: string, fault: { key: string; why: string }]> = [
   ["no name", '{"inputSchema":{}}', { key: "", why: "has no name" }],
   ["an empty name", '{"name":"","inputSchema":{}}', { key: "", why: "has no name" }],
