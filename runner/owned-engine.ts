@@ -40,7 +40,8 @@ export function ownedEngine({ env, home, owner, log }: EngineOwner): OwnedEngine
   let reaper: ReaperProcess | undefined;
   const connect = async (): Promise<Engine> => {
     const found = await connectEngine(env);
-    reaper ??= startReaperProcess({ home, env, log });
+    // Nothing outlives the first process of a container; whatever restarts the container clears up.
+    if (process.pid !== 1) reaper ??= startReaperProcess({ home, env, log });
     await reapDead(found, home, log);
     return engine = found;
   };
