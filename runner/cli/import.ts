@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { GatewayError, toGatewayError } from "../../src/errors.ts";
 import { printable } from "../../src/log.ts";
 import { editConfig } from "../config/config-file.ts";
+import { alreadyThere, without } from "../import/already-there.ts";
 import { readClientFile } from "../import/client-file.ts";
 import { readDockerHome } from "../import/docker-home.ts";
-import type { Imported, Skipped } from "../import/imported.ts";
+import type { Imported, ImportFindings, Skipped } from "../import/imported.ts";
 import { openHome } from "../local/home.ts";
 import { userHome } from "../local/user-home.ts";
 import { openSecretStore } from "../secrets/store.ts";
@@ -41,11 +42,12 @@ export async function importServers(args: readonly string[], terminal: Terminal)
   const path = from.startsWith("~/") ? join(userHome(), from.slice(2)) : from;
   const editable = await editConfig(values.config ?? DEFAULT_CONFIG);
   const taken = new Set(editable.config.servers.map(({ name }) => name));
-  const found = await read(path, values.secrets, taken);
+  const same = await alreadyThere(await read(path, values.secrets, new Set()), editable.written);
+  const found = without(same, await read(path, values.secrets, taken));
   const { entries, skipped } = await usable(found, values.allow ?? [], editable.with);
-  const secrets = new Map(entries.flatMap((entry) => [...entry.secrets]));
+  const secrets = new Map([...entries, ...same].flatMap((entry) => [...entry.secrets]));
   const kept: string[] = [];
-  if (values["dry-run"] !== true && entries.length > 0) {
+  if (values["dry-run"] !== true && entries.length + same.length > 0) {
     const store = openSecretStore({ home: await openHome(), env: terminal.env });
     // First: a config must not name secrets that nobody has.
     for (const [name, value] of secrets) {
@@ -54,7 +56,7 @@ export async function importServers(args: readonly string[], terminal: Terminal)
       if (known !== undefined && known !== value) kept.push(name);
       else await store.set(name, value);
     }
-    await editable.add(entries);
+    if (entries.length > 0) await editable.add(entries);
   }
   if (values.json) {
     const servers = entries.map(({ name, from: was, fields, notes }) => ({
@@ -125,10 +127,7 @@ async function text(path: string): Promise<string | undefined> {
 
 /** Those that make a config which can be used; of the others, what is wrong with them. */
 async function usable(
-  { imported, skipped }: {
-    readonly imported: readonly Imported[];
-    readonly skipped: readonly Skipped[];
-  },
+  { imported, skipped }: ImportFindings,
   allow: readonly string[],
   check: (entries: readonly Imported[]) => Promise<unknown>,
 ): Promise<{ readonly entries: readonly Imported[]; readonly skipped: readonly Skipped[] }> {

@@ -10,6 +10,8 @@ import { addServers, type Entry, NEW_CONFIG, withServers } from "./edit.ts";
 export interface EditableConfig {
   /** What it holds now; no servers if there is no file yet. */
   readonly config: Config;
+  /** The fields of this server as they are written; undefined if there is none. */
+  written(name: string): Promise<unknown>;
   /** What it would hold with these servers, all of it checked. Nothing is written. */
   with(entries: readonly Entry[]): Promise<Config>;
   /** Writes it with these servers, at the end. */
@@ -36,6 +38,13 @@ export async function editConfig(file: string): Promise<EditableConfig> {
     parseConfig(of, { file, cwd: process.cwd(), machine: configMachine() });
   return {
     config: await parse(await withServers(text)),
+    written: async (name) => {
+      const { isMap, parseDocument } = await import("yaml");
+      const document = parseDocument(text);
+      const server: unknown = document.getIn(["servers", name], true);
+      const fields: unknown = isMap(server) ? server.toJS(document) : undefined;
+      return fields;
+    },
     with: async (entries) => await parse(await addServers(text, entries)),
     add: async (entries) => {
       const added = await addServers(text, entries);

@@ -7,7 +7,13 @@
 import type { ParseError } from "jsonc-parser";
 import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
-import { type Imported, nameFor, type ProgramSource, type Skipped } from "./imported.ts";
+import {
+  type Imported,
+  type ImportFindings,
+  nameFor,
+  type ProgramSource,
+  type Skipped,
+} from "./imported.ts";
 import {
   isPlaceholder,
   isSecret,
@@ -49,12 +55,6 @@ const LISTS = ["mcpServers", "servers", "context_servers"] as const;
 const clientFile = v.record(v.string(), v.unknown());
 const entries = v.record(v.string(), v.unknown());
 
-/** What becomes of a client's servers. */
-export interface ClientImport {
-  readonly imported: readonly Imported[];
-  readonly skipped: readonly Skipped[];
-}
-
 /**
  * Reads the text of a client's file: JSON, with comments and trailing commas.
  *
@@ -64,7 +64,7 @@ export interface ClientImport {
 export async function readClientFile(
   text: string,
   taken: ReadonlySet<string>,
-): Promise<ClientImport> {
+): Promise<ImportFindings> {
   const servers = await serversIn(text);
   const imported: Imported[] = [];
   const skipped: Skipped[] = [];

@@ -6,7 +6,7 @@
  */
 import * as v from "valibot";
 import { GatewayError } from "../../src/errors.ts";
-import { type Imported, nameFor, type Skipped } from "./imported.ts";
+import { type Imported, type ImportFindings, nameFor, type Skipped } from "./imported.ts";
 
 /** Texts of the files; undefined for one that is not there. */
 export interface DockerFiles {
@@ -30,7 +30,7 @@ const toolsFile = v.nullish(v.record(v.string(), v.nullish(v.array(v.string()), 
 export async function readDockerHome(
   files: DockerFiles,
   taken: ReadonlySet<string>,
-): Promise<{ readonly imported: readonly Imported[]; readonly skipped: readonly Skipped[] }> {
+): Promise<ImportFindings> {
   const { registry } = await read("registry.yaml", files.registry, registryFile);
   const config = await read("config.yaml", files.config, anything);
   const tools = await read("tools.yaml", files.tools, toolsFile);

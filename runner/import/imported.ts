@@ -18,6 +18,12 @@ export interface Skipped {
   readonly why: string;
 }
 
+/** What a file of another program has. */
+export interface ImportFindings {
+  readonly imported: readonly Imported[];
+  readonly skipped: readonly Skipped[];
+}
+
 /** How a program was started: its source and what goes with it. */
 export interface ProgramSource {
   readonly source: string;

@@ -109,6 +109,20 @@ describe("servers that are added", () => {
     assert.ok(!(await config()).includes(token) && !output.includes(token));
     const secrets = await machine.run("secret", "ls", "--json");
     assert.match(secrets.stdout, /notes\.notes_token/);
+
+    const filledIn = (await config()).replace(
+      /npm:notes@1\.0\.0\n/,
+      "$&    tools: { allow: [read] }\n",
+    );
+    await writeFile(join(machine.folder, "mcp-runner.yaml"), filledIn);
+    const again = await machine.run("import", file, "--json");
+    assert.equal(again.code, 0, again.output);
+    assert.match(again.stdout, /"from":"Notes","why":"it is in the config already"/);
+    assert.equal(await config(), filledIn);
+
+    servers.Notes.args[1] = "notes@2.0.0";
+    await writeFile(file, JSON.stringify({ mcpServers: servers }));
+    assert.match((await machine.run("import", file)).output, /^notes-2 \(was Notes\)/m);
   });
 
   test("the first server makes the config", async () => {
