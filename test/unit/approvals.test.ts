@@ -198,13 +198,13 @@ test("nobody is asked any more once the runner stops", async () => {
     },
     signal: stopping.signal,
   });
-  const checks = Promise.all([
-    assert.rejects(approvals.check({ ...PLAN, server: "a" }), /nobody answers/),
-    assert.rejects(approvals.check({ ...PLAN, server: "b" }), { code: "call_cancelled" }),
-  ]);
+  // Which of the two comes first is open.
+  const checks = ["a", "b"].map((server) =>
+    approvals.check({ ...PLAN, server }).then(() => "approved", (error: Error) => error.message)
+  );
   await heard;
   stopping.abort();
-  await checks;
+  assert.deepEqual((await Promise.all(checks)).toSorted(), ["Interrupted", "nobody answers"]);
   assert.equal(asked, 1);
 });
 
