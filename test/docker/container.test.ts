@@ -147,6 +147,18 @@ story("a flood of stderr is read in steps, and what comes on stdout is not lost"
   assert.equal((await container.exited).reason, "exit");
 });
 
+story("a server in a flood of stderr is killed from outside without delay", async () => {
+  const container = await docker.runScript(`
+    const { writeSync } = require("node:fs");
+    for (;;) writeSync(2, "y".repeat(100) + "\\n");
+  `);
+  const next = linesOf((listener) => container.onStderr(listener));
+  while (await next() !== "(more on stderr in this second was dropped)");
+  const { docker: api } = docker.engine;
+  await api.getContainer(container.id).kill({ abortSignal: AbortSignal.timeout(5_000) });
+  assert.equal((await container.exited).reason, "outside");
+});
+
 story("a server that floods both outputs is cut short on stderr, and can be stopped", async () => {
   const container = await docker.runScript(`
     const line = "y".repeat(1000) + "\\n";
