@@ -8,7 +8,7 @@ import { GatewayError } from "../src/errors.ts";
 import type { ServerConfig } from "./config/config.ts";
 import { runKey } from "./config/run-key.ts";
 import type { GatewayServer } from "./gateway/gateway-server.ts";
-import type { Launcher } from "./launch.ts";
+import type { Launcher } from "./launch/launcher.ts";
 import type { ServerPins } from "./policy/tool-pins.ts";
 import type { ExchangeServer } from "./server/exchange.ts";
 import type { ManagedServer } from "./server/managed-server.ts";

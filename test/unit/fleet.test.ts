@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Config, parseConfig, type ServerConfig } from "../../runner/config/config.ts";
 import { Fleet, type Wanted } from "../../runner/fleet.ts";
-import type { Launcher } from "../../runner/launch.ts";
+import type { Launcher } from "../../runner/launch/launcher.ts";
 import type { ManagedServer } from "../../runner/server/managed-server.ts";
 import { GatewayError } from "../../src/errors.ts";
 import { settled } from "../support/settled.ts";
