@@ -44,8 +44,8 @@ const REMOVAL_MS = 10_000;
 /** How long the events of a removed container may be late, in milliseconds. */
 const LATE_EVENT_MS = 500;
 
-/** Signals that the engine ends containers with; others are messages to the server. */
-const ENDING: ReadonlySet<string | undefined> = new Set(["9", "15"]);
+/** Signals that end containers: SIGINT, SIGQUIT, SIGKILL, SIGTERM. Others are messages to the server. */
+const ENDING: ReadonlySet<string | undefined> = new Set(["2", "3", "9", "15"]);
 
 const event = v.object({
   Action: v.string(),

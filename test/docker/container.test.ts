@@ -193,6 +193,17 @@ story("a container that somebody else removes is seen as ended", async () => {
   assert.deepEqual(await container.exited, { code: 137, oomKilled: false, reason: "outside" });
 });
 
+story("a server that ends at a SIGINT from outside has not crashed", async () => {
+  const container = await docker.runScript(
+    `process.on("SIGINT", () => process.exit(3)); ${ECHO}`,
+  );
+  const next = nextLine(container);
+  container.write("ready");
+  await next();
+  await docker.engine.docker.getContainer(container.id).kill({ signal: "SIGINT" });
+  assert.deepEqual(await container.exited, { code: 3, oomKilled: false, reason: "outside" });
+});
+
 story("a server that kills itself is not taken for one that somebody else has ended", async () => {
   const script = `process.on("SIGHUP", () => process.kill(process.pid, "SIGKILL")); ${ECHO}`;
   const container = await docker.runScript(script);
