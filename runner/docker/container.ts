@@ -8,6 +8,7 @@
  */
 import type { Duplex } from "node:stream";
 import { systemClock } from "../../src/clock.ts";
+import type { ProcessExit } from "../server/process.ts";
 import { AttachedContainer } from "./attached.ts";
 import { type ContainerSpec, createContainer, removeContainer } from "./create.ts";
 import { isRefusal, QUICK_MS, SLOW_MS, unlessRefused, withDeadline } from "./deadline.ts";
@@ -31,15 +32,7 @@ export interface Exit {
    * read its input. `memory`: it stayed at its memory limit without an end. `outside`: somebody else asked
    * the engine to end it. `lost`: the connection to the engine broke or made no sense.
    */
-  readonly reason:
-    | "exit"
-    | "closed"
-    | "overflow"
-    | "flood"
-    | "stalled"
-    | "memory"
-    | "outside"
-    | "lost";
+  readonly reason: ProcessExit["reason"];
   /** The memory limit, present if the server has run into it. */
   readonly memoryBytes?: number;
 }
