@@ -9,12 +9,12 @@
  * @module
  */
 import { mkdir, writeFile } from "node:fs/promises";
-import { availableParallelism, cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { VERSION } from "../src/version.ts";
 import { loadItems, pairedItems, ratioItems } from "./items.ts";
 import { LOADS, type Options, readOptions, USAGE } from "./options.ts";
 import { type Run, runBench } from "./run.ts";
+import { thisMachine } from "./machine.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { SubjectError } from "./subject/subject.ts";
 import { itemTable, loadTables } from "./table.ts";
@@ -58,12 +58,7 @@ function record(startedAt: Date, run: Run, outcome: object, plan: object): objec
     ...outcome,
     version: VERSION,
     startedAt: startedAt.toISOString(),
-    machine: {
-      platform: `${process.platform} ${process.arch}`,
-      node: process.versions.node,
-      cpu: cpus()[0]?.model,
-      cores: availableParallelism(),
-    },
+    machine: thisMachine(),
     plan,
     rounds,
     pairs: [cold, ...startUps],

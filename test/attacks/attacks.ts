@@ -7,7 +7,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
-import { availableParallelism, cpus } from "node:os";
+import { thisMachine } from "../../bench/machine.ts";
 import { stopSignal } from "../../bench/stop-signal.ts";
 import { VERSION } from "../../src/version.ts";
 import { belongingsOf, NOTHING } from "../support/owner.ts";
@@ -72,12 +72,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const ok = !signal.aborted && reports.length > 0 && reports.every((it) => it.ok);
   const outcome = { ok, items: reports };
-  const machine = {
-    platform: `${process.platform} ${process.arch}`,
-    node: process.versions.node,
-    cpu: cpus()[0]?.model,
-    cores: availableParallelism(),
-  };
+  const machine = thisMachine();
   const record = { ...outcome, version: VERSION, startedAt: startedAt.toISOString(), machine };
   await mkdir(new URL(".", RECORD), { recursive: true });
   await writeFile(RECORD, `${JSON.stringify(record, null, 2)}\n`);

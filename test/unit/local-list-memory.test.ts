@@ -8,17 +8,9 @@ import { createRedactor } from "../../runner/secrets/redacting.ts";
 import { redactJson } from "../../runner/secrets/redact-json.ts";
 import type { ServerLists } from "../../runner/server/listed.ts";
 import { fakeClock } from "../support/fake-clock.ts";
+import { toolsOf } from "../support/pins.ts";
 
-const NOTHING: ServerLists = {
-  tools: [],
-  prompts: [],
-  resources: [],
-  resourceTemplates: [],
-  broken: [],
-  reads: false,
-  tasks: false,
-  instructions: "",
-};
+const NOTHING = toolsOf();
 
 /** Lists of one tool, whose description has `length` characters. */
 function lists(name: string, length = 0): ServerLists {

@@ -4,17 +4,10 @@ import type { ServerLists } from "../../runner/server/listed.ts";
 import type { ManagedServer } from "../../runner/server/managed-server.ts";
 import { succeeding } from "../../runner/server/succeeding.ts";
 import { GatewayError } from "../../src/errors.ts";
+import { toolsOf } from "../support/pins.ts";
 
-const listsOf = (...tools: readonly string[]): ServerLists => ({
-  tools: tools.map((key) => ({ key, raw: JSON.stringify({ name: key }) })),
-  prompts: [],
-  resources: [],
-  resourceTemplates: [],
-  broken: [],
-  reads: false,
-  tasks: false,
-  instructions: "",
-});
+const listsOf = (...tools: readonly string[]): ServerLists =>
+  toolsOf(...tools.map((key) => ({ key, raw: JSON.stringify({ name: key }) })));
 
 /** A server that has not started, and whose lists and failure the test sets. */
 function coldServer() {
