@@ -120,7 +120,7 @@ const MIN_QUOTA_US = 1_000;
 
 /**
  * In short turns: with the usual ones of 100 ms a server may hold all processors for half of each, and
- * everything else waits. When processors are short, all that is no server goes first.
+ * everything else waits. When processors are short, containers that are no servers of ours go first.
  */
 function processorTime(cores: number) {
   const short = 10_000;
